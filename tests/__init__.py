@@ -1,0 +1,1 @@
+"""The test suite: core, ledger, stream, command line, end to end, faults."""
