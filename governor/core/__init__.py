@@ -1,0 +1,1 @@
+"""Judge outreach: pure functions over frozen values, without clock, I/O or environment."""

@@ -1,0 +1,59 @@
+"""One message before the rules: everything that a judgement of it may look at."""
+
+import msgspec
+
+from governor.core import model
+from governor.core.calendar import Place
+from governor.core.policy import Category, Policy
+from governor.core.standing import Answer, ControlState, Standing
+from governor.core.verdict import Finding, Outcome
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A message, its person and what is in force, as the rules see them.
+
+    `received_at` is when governor first saw the message, `expires_at` when it expires at the
+    latest. `stale` tells that its record is older than verdicts are remembered. `review_since`
+    is its first decision with outcome review, `answers` are the reviewers' first answers.
+    """
+
+    policy: Policy
+    category: Category
+    candidate: model.Candidate
+    standing: Standing
+    control: ControlState
+    place: Place
+    received_at: int
+    expires_at: int
+    stale: bool = False
+    cancelled: bool = False
+    review_since: int | None = None
+    answers: tuple[Answer, ...] = ()
+
+    def finding(
+        self,
+        rule: str,
+        id: str,
+        variant: model.Variant,
+        *,
+        outcome: Outcome = Outcome.RELEASE,
+        code: str | None = None,
+        limit: float | str | None = None,
+        observed: float | str | None = None,
+        window: str | None = None,
+        eligible_at: int | None = None,
+    ) -> Finding:
+        """Write down what a rule says, and whether the policy's mode makes it bind."""
+        passed = outcome is Outcome.RELEASE
+        return Finding(
+            rule,
+            id,
+            variant.id,
+            outcome,
+            None if passed else code,
+            self.policy.modes.enforced(rule, id),
+            limit,
+            observed,
+            window,
+            None if passed else eligible_at,
+        )

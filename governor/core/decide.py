@@ -1,0 +1,190 @@
+"""Judge one message: run every rule on every variant and take the mildest of the strictest."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from governor.core import model
+from governor.core.calendar import closes, date_text, is_open
+from governor.core.case import Case
+from governor.core.instant import ceil_second
+from governor.core.review import REVIEW_CODES
+from governor.core.rules import RULES
+from governor.core.rules.quiet_hours import binding
+from governor.core.verdict import Finding, Outcome, Verdict
+
+_STEPS = 2_000
+
+
+class Rated(msgspec.Struct, frozen=True):
+    """What the rules come to for one variant; at `eligible_at` it would pass all but review."""
+
+    variant: model.Variant
+    outcome: Outcome
+    code: str | None
+    findings: tuple[Finding, ...]
+    eligible_at: int | None
+
+
+def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
+    """Return the verdict on *case* at *now* (ms).
+
+    All rules run on all variants. A variant's outcome is the strictest of its enforced findings,
+    the message's the mildest over its variants, the earlier one first among equals. *early* tells
+    that the message was woken before its time: then what lasts only for a time defers it.
+
+    INVARIANT (a-further-rule-never-releases): a rule can only add findings, and more findings
+    never make the strictest milder.
+    """
+    rated = _all_refused([_judge(case, variant, now) for variant in case.candidate.variants])
+    index = min(range(len(rated)), key=lambda at: rated[at].outcome)
+    outcome, code = rated[index].outcome, rated[index].code
+    if early and outcome is Outcome.SUPPRESS:
+        timed = next((at for at, one in enumerate(rated) if one.eligible_at is not None), None)
+        if timed is not None:
+            index, outcome, code = timed, Outcome.DEFER, rated[timed].code
+    eligible_at = _earliest(rated) if outcome is Outcome.DEFER else None
+    verdict = Verdict(
+        outcome,
+        index,
+        None if outcome is Outcome.RELEASE else code,
+        eligible_at,
+        tuple(finding for one in rated for finding in one.findings),
+    )
+    if outcome is Outcome.RELEASE:
+        return msgspec.structs.replace(verdict, send_before=send_before(case, index, now))
+    if outcome is Outcome.SUPPRESS:
+        return verdict
+    return msgspec.structs.replace(verdict, wake_at=_wake_at(case, verdict, now))
+
+
+def send_before(case: Case, index: int, now: int) -> int | None:
+    """Return when a release must have arrived: closing time or the engine's own limit."""
+    variant = case.candidate.variants[index]
+    ends = [closes(entry.allow, case.place, now) for entry in binding(case, variant)]
+    known = [end for end in (*ends, case.candidate.expires_at) if end is not None]
+    return min(known, default=None)
+
+
+def _all_refused(rated: list[Rated]) -> list[Rated]:
+    """Let a reviewer's refusal of one variant hold for the message as a whole."""
+    refusals = (
+        finding
+        for one in rated
+        for finding in one.findings
+        if finding.enforced and finding.code == "review_refused"
+    )
+    refusal = next(refusals, None)
+    if refusal is None:
+        return rated
+    return [_refused(one, refusal) for one in rated]
+
+
+def _refused(rated: Rated, refusal: Finding) -> Rated:
+    if any(finding.code == "review_refused" for finding in rated.findings if finding.enforced):
+        return rated
+    shared = msgspec.structs.replace(refusal, variant=rated.variant.id)
+    code = rated.code if rated.outcome is Outcome.SUPPRESS else refusal.code
+    return Rated(rated.variant, Outcome.SUPPRESS, code, (*rated.findings, shared), None)
+
+
+def findings_of(case: Case, at: int) -> tuple[Finding, ...]:
+    """Run every rule on every variant at *at*."""
+    return tuple(
+        finding for variant in case.candidate.variants for finding in _findings(case, variant, at)
+    )
+
+
+def _findings(case: Case, variant: model.Variant, at: int) -> tuple[Finding, ...]:
+    return tuple(finding for check in RULES for finding in check(case, variant, at))
+
+
+def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
+    findings = _findings(case, variant, now)
+    outcome = max((f.outcome for f in findings if f.enforced), default=Outcome.RELEASE)
+    if outcome is Outcome.RELEASE:
+        return Rated(variant, outcome, None, findings, ceil_second(now))
+    eligible_at = _eligible_at(case, variant, findings)
+    deferring = _first(findings, Outcome.DEFER)
+    hopeless = deferring is not None and eligible_at is None and not _paused(findings)
+    if outcome < Outcome.SUPPRESS and hopeless and deferring is not None:
+        return Rated(variant, Outcome.SUPPRESS, deferring.code, findings, None)
+    strictest = _first(findings, outcome)
+    code = strictest.code if strictest else None
+    return Rated(variant, outcome, code, findings, eligible_at)
+
+
+def _first(findings: Iterable[Finding], outcome: Outcome) -> Finding | None:
+    return next((f for f in findings if f.enforced and f.outcome is outcome), None)
+
+
+def _paused(findings: Iterable[Finding]) -> bool:
+    return any(f.rule == "control" and f.outcome is Outcome.DEFER for f in findings)
+
+
+def _eligible_at(case: Case, variant: model.Variant, findings: tuple[Finding, ...]) -> int | None:
+    """Return the first second at which the variant would pass all rules but review.
+
+    Each blocking rule names the first second at which it would pass; none is passed over by going
+    to the latest of these and asking all of them again there.
+    """
+    moment: int | None = None
+    for _ in range(_STEPS):
+        blocking = [f for f in findings if _blocks(f)]
+        if not blocking:
+            return moment
+        for finding in blocking:
+            if finding.eligible_at is None:
+                return None
+            moment = max(moment or 0, finding.eligible_at)
+        if moment is None or moment >= case.expires_at:
+            return None
+        findings = tuple(f for f in _findings(case, variant, moment) if f.code not in REVIEW_CODES)
+    return None
+
+
+def _blocks(finding: Finding) -> bool:
+    return finding.enforced and finding.outcome in (Outcome.DEFER, Outcome.SUPPRESS)
+
+
+def _earliest(rated: Sequence[Rated]) -> int | None:
+    return min(
+        (
+            one.eligible_at
+            for one in rated
+            if one.eligible_at is not None and one.outcome is not Outcome.REVIEW
+        ),
+        default=None,
+    )
+
+
+def _wake_at(case: Case, verdict: Verdict, now: int) -> int:
+    moments = [case.expires_at]
+    if verdict.eligible_at is not None:
+        moments.append(verdict.eligible_at + _jitter(case, verdict.eligible_at))
+    since = case.review_since
+    if verdict.outcome is Outcome.REVIEW and since is None:
+        since = now
+    if since is not None and since + case.policy.review.deadline > now:
+        moments.append(since + case.policy.review.deadline)
+    return max(min(moments), now)
+
+
+def _jitter(case: Case, at: int) -> int:
+    """Spread what opens at *at* over its quiet hours' jitter, never past closing or expiry."""
+    limits = [
+        (entry.jitter, closes(entry.allow, case.place, at))
+        for variant in case.candidate.variants
+        for entry in binding(case, variant)
+        if entry.jitter
+        and is_open(entry.allow, case.place, at)
+        and not is_open(entry.allow, case.place, at - 1)
+    ]
+    if not limits:
+        return 0
+    jitter = max(entry for entry, _ in limits)
+    seed = f"{case.candidate.person}|{date_text(case.place, at)}".encode()
+    share = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") / 2**64
+    latest = min([case.expires_at, *(end for _, end in limits if end is not None)])
+    return max(0, min(int(share * jitter), latest - 1 - at))

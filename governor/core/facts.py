@@ -1,0 +1,200 @@
+"""Write what is told about a person into their standing."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from governor.core import model
+from governor.core.consents import with_event
+from governor.core.incoming import Told
+from governor.core.policy import Policy
+from governor.core.standing import (
+    RECOUNTED,
+    REFUNDED,
+    SENT,
+    Answer,
+    Cancelled,
+    Comfort,
+    Consent,
+    ControlState,
+    Entry,
+    Heard,
+    Profile,
+    Scope,
+    Standing,
+    name64,
+)
+
+Alias = Callable[[str], str]
+
+replace = msgspec.structs.replace
+
+
+class Applied(NamedTuple):
+    """A standing after a fact. `wakes`: what waits is to be judged again. `note` is for metrics."""
+
+    standing: Standing
+    wakes: bool
+    note: str | None = None
+
+
+def apply(policy: Policy, standing: Standing, told: Told, alias: Alias) -> Applied:
+    """Return the standing with *told* in it; its version rises when anything changed.
+
+    *alias* turns a household's name into its pseudonym.
+    """
+    fact = told.fact
+    if isinstance(fact, model.ConsentChange):
+        applied = Applied(_consent(standing, fact), wakes=True)
+    elif isinstance(fact, model.Feedback):
+        applied = _feedback(policy, standing, fact)
+    elif isinstance(fact, model.Profile):
+        applied = Applied(_profile(standing, fact, alias), wakes=True)
+    elif isinstance(fact, model.Cancellation):
+        applied = Applied(_cancellation(standing, fact), wakes=True)
+    else:
+        applied = Applied(_answer(standing, fact), wakes=True)
+    if applied.standing is standing:
+        return applied
+    raised = replace(applied.standing, version=standing.version + 1)
+    return applied._replace(standing=raised)
+
+
+def _consent(standing: Standing, change: model.ConsentChange) -> Standing:
+    evidence = change.evidence
+    granted = change.action == "grant"
+    event = Consent(
+        change.action,
+        change.purpose,
+        change.channel,
+        change.topic,
+        change.basis if granted else None,
+        change.at,
+        expires_at=change.expires_at if granted else None,
+        until=change.until if change.action == "pause" else None,
+        proven=bool(granted and evidence and evidence.notice_version and evidence.method),
+    )
+    return _with_consent(standing, event)
+
+
+def _with_consent(standing: Standing, event: Consent) -> Standing:
+    consents = with_event(standing.consents, event)
+    return standing if consents is standing.consents else replace(standing, consents=consents)
+
+
+def _profile(standing: Standing, profile: model.Profile, alias: Alias) -> Standing:
+    if standing.profile is not None and profile.at < standing.profile.at:
+        return standing
+    comfort = profile.comfort or model.ComfortChoice()
+    known = Profile(
+        at=profile.at,
+        time_zone=profile.time_zone,
+        country=profile.country,
+        region=profile.region,
+        locale=profile.locale,
+        born=profile.born,
+        minor=bool(profile.minor),
+        vulnerabilities=tuple(sorted(profile.vulnerabilities or ())),
+        groups=dict(sorted((profile.groups or {}).items())),
+        household=None if profile.household is None else alias(profile.household),
+        comfort=Comfort(comfort.level, comfort.max_per_week),
+    )
+    return standing if known == standing.profile else replace(standing, profile=known)
+
+
+def _cancellation(standing: Standing, cancellation: model.Cancellation) -> Standing:
+    if cancellation.message is not None:
+        message = name64(cancellation.message)
+        if any(known.message == message for known in standing.cancelled):
+            return standing
+        taken = Cancelled(message, cancellation.at)
+        return replace(standing, cancelled=(*standing.cancelled, taken))
+    campaign = name64(cancellation.campaign or "")
+    waiting = tuple(
+        replace(one, cancelled=True) if one.campaign == campaign else one
+        for one in standing.waiting
+    )
+    return standing if waiting == standing.waiting else replace(standing, waiting=waiting)
+
+
+def _answer(standing: Standing, answer: model.ReviewAnswer) -> Standing:
+    first = Answer(
+        name64(answer.message),
+        name64(answer.reviewer),
+        answer.answer == "approve",
+        answer.variant,
+        answer.at,
+    )
+    if any(
+        known.message == first.message and known.reviewer == first.reviewer
+        for known in standing.answers
+    ):
+        return standing
+    return replace(standing, answers=(*standing.answers, first))
+
+
+def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> Applied:
+    message = name64(feedback.message)
+    entry = standing.released(message)
+    if entry is None and (standing.suppressed(message) or standing.waits(message)):
+        return Applied(standing, wakes=False, note="not_released")
+    heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
+    told, note = (heard, "unknown_message") if entry is None else _settle(heard, entry, feedback)
+    return Applied(_with_refusal(policy, told, entry, feedback), wakes=True, note=note)
+
+
+def _with_heard(standing: Standing, new: Heard) -> Standing:
+    for index, held in enumerate(standing.heard):
+        if (held.kind, held.channel) == (new.kind, new.channel):
+            if new.at <= held.at:
+                return standing
+            kept = (*standing.heard[:index], new, *standing.heard[index + 1 :])
+            return replace(standing, heard=kept)
+    return replace(standing, heard=(*standing.heard, new))
+
+
+def _settle(
+    standing: Standing, entry: Entry, feedback: model.Feedback
+) -> tuple[Standing, str | None]:
+    """Give the slot back on a failure, once; take it again when it was delivered after all."""
+    if feedback.kind in ("bounced", "failed") and entry.settled == SENT:
+        settled, note = REFUNDED, "refunded"
+    elif feedback.kind == "delivered" and entry.settled == REFUNDED:
+        settled, note = RECOUNTED, "recounted"
+    else:
+        return standing, None
+    changed = replace(entry, settled=settled)
+    log = tuple(changed if one is entry else one for one in standing.log)
+    return replace(standing, log=log), note
+
+
+def _with_refusal(
+    policy: Policy, standing: Standing, entry: Entry | None, feedback: model.Feedback
+) -> Standing:
+    """Take an unsubscription or complaint for the withdrawal that it is."""
+    if feedback.kind not in ("unsubscribed", "complained"):
+        return standing
+    category = policy.categories.get(entry.category) if entry is not None else None
+    channel = None
+    if feedback.kind == "unsubscribed":
+        channel = feedback.channel if entry is None else entry.channel
+    purpose = category.purpose if category is not None else "*"
+    return _with_consent(standing, Consent("withdraw", purpose, channel, None, None, feedback.at))
+
+
+def apply_control(state: ControlState, control: model.Control) -> ControlState:
+    """Return the control in force after *control*; lifting with an empty scope lifts all."""
+    scope = Scope(control.scope.campaign, control.scope.channel, control.scope.category)
+    pauses, stops = state.pauses, state.stops
+    if control.action == "pause":
+        pauses |= {scope}
+    elif control.action == "stop":
+        stops |= {scope}
+    elif control.action == "resume":
+        pauses = frozenset() if scope == Scope() else pauses - {scope}
+    else:
+        stops = frozenset() if scope == Scope() else stops - {scope}
+    if (pauses, stops) == (state.pauses, state.stops):
+        return state
+    return ControlState(state.version + 1, pauses, stops)

@@ -1,0 +1,30 @@
+"""What arrives at the gate, decoded, with what is known of its record."""
+
+from typing import Any
+
+import msgspec
+
+from governor.core import model
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A candidate as it arrived.
+
+    `raw` is the JSON object as it came, from which the released record is made; `digest` hashes
+    it as a JSON value to 64 bits. `record_at` is the time (ms) of its record, `future` tells that
+    `created_at` lies too far ahead of that. `trace` holds the W3C trace headers to pass on.
+    """
+
+    candidate: model.Candidate
+    raw: dict[str, Any]
+    digest: int
+    record_at: int
+    future: bool = False
+    trace: tuple[tuple[str, bytes], ...] = ()
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A fact about one person as it arrived; `record_at` is the time (ms) of its record."""
+
+    fact: model.Fact
+    record_at: int

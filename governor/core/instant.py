@@ -1,0 +1,60 @@
+"""Moments in time: RFC 3339 text on the wire, whole milliseconds since the epoch (UTC) inside."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+# People write the end of the calendar for `for ever`, and its beginning for `never`. Held this far
+# away from both, windows, hours and zones can still be reckoned with any moment.
+_LATEST = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_SHAPE = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+).fullmatch
+
+
+def parse_instant(text: object) -> int:
+    """Read RFC 3339 *text* with a zone; a finer fraction than a millisecond is cut off.
+
+    What lies before 1970 or after the year 8999 is held to these. Raises ValueError, in words
+    meant for the sender, for anything else.
+    """
+    if not isinstance(text, str):
+        raise ValueError("must be a time as text, such as 2026-05-05T10:00:00Z")
+    if _SHAPE(text) is None:
+        raise ValueError(f"`{text[:40]}` is no time with a zone, such as 2026-05-05T10:00:00Z")
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise ValueError(f"`{text[:40]}` is not a moment of the calendar") from None
+    return min(max(from_datetime(moment), 0), _LATEST)
+
+
+def from_datetime(moment: datetime) -> int:
+    """Return the millisecond that *moment* (with a zone) falls into."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_datetime(at: int) -> datetime:
+    """Return *at* as a datetime in UTC."""
+    return _EPOCH + timedelta(milliseconds=at)
+
+
+def format_instant(at: int) -> str:
+    """Write *at* to the millisecond."""
+    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % SECOND:03d}Z"
+
+
+def format_second(at: int) -> str:
+    """Write *at*, which is a whole second, without a fraction."""
+    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ceil_second(at: int) -> int:
+    """Return the first whole second that is not before *at*."""
+    return -(-at // SECOND) * SECOND

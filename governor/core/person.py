@@ -1,0 +1,304 @@
+"""What comes up for one person at one moment, and how each of their messages is judged."""
+
+import msgspec
+
+from governor.core import facts
+from governor.core.calendar import place_of
+from governor.core.case import Case
+from governor.core.decide import decide, findings_of, send_before
+from governor.core.incoming import Incoming
+from governor.core.record import (
+    LOOK_AGAIN,
+    again,
+    forget,
+    is_final,
+    release_of,
+    suppression_of,
+    waiting_of,
+    waits_on,
+    written,
+)
+from governor.core.resolution import Resolution
+from governor.core.setting import Setting, Taken, Turn
+from governor.core.standing import (
+    Entry,
+    Judged,
+    Standing,
+    Waiting,
+    name64,
+)
+from governor.core.verdict import Finding, Outcome, Verdict
+
+replace = msgspec.structs.replace
+
+
+class Person:
+    """One person's turn in the making."""
+
+    def __init__(self, setting: Setting, standing: Standing, turn: Turn) -> None:
+        self.setting = setting
+        self.standing = standing
+        self.turn = turn
+        self.now = self._not_before_the_last_entry(turn.now)
+        self._made: set[tuple[int, int]] = set()
+        self.resolutions: list[Resolution] = []
+        self.rejected: list[tuple[Incoming, str]] = []
+        self.notes: list[str] = []
+
+    def taken(self) -> Taken:
+        """Return what the turn came to so far."""
+        standing = self.standing
+        if self.setting.forgets and not self.turn.hold and standing.version != 0:
+            standing = forget(self.setting.policy, standing, self.now)
+        return Taken(standing, tuple(self.resolutions), tuple(self.rejected), tuple(self.notes))
+
+    def _not_before_the_last_entry(self, at: int) -> int:
+        log = self.standing.log
+        return max(at, log[-1].at) if log else at
+
+    def catch_up(self) -> None:
+        """Judge what was due before this turn, moment by moment."""
+        while moments := [
+            self._moment(one)
+            for one in self.standing.waiting
+            if self._moment(one) < self.turn.now and not is_final(self.standing, one.message)
+        ]:
+            self.now = self._not_before_the_last_entry(min(moments))
+            self.judge_waiting(everything=False, until=min(moments))
+        self.now = self._not_before_the_last_entry(self.turn.now)
+
+    def _moment(self, waiting: Waiting) -> int:
+        """Return when to judge *waiting* again, also when its decision is this turn's own."""
+        own = (waiting.message, waiting.attempt) in self._made
+        return waiting.planned_at if own else waiting.wake_at
+
+    def apply_told(self) -> bool:
+        """Write down every fact; tell whether any of them wakes what waits."""
+        wakes = False
+        for told in self.turn.told:
+            applied = facts.apply(self.setting.policy, self.standing, told, self.setting.alias)
+            self.standing = applied.standing
+            wakes = wakes or applied.wakes
+            if applied.note is not None:
+                self.notes.append(applied.note)
+        return wakes
+
+    def judge_waiting(self, *, everything: bool, until: int | None = None) -> None:
+        """Judge again what was woken or is due (at *until*, by default now), the best first."""
+        woken = []
+        moment = self.now if until is None else until
+        for waiting in self.standing.waiting:
+            due = (self.turn.due or until is not None) and self._moment(waiting) <= moment
+            if not (everything or due or (self.turn.covered and until is None)):
+                continue
+            incoming = self.setting.open_body(self.turn.key, waiting)
+            if everything or due or (until is None and self._covered(incoming)):
+                woken.append((waiting, incoming))
+        if self.turn.hold:
+            held = {
+                one: replace(one, wake_at=self.now) for one, _ in woken if one.wake_at > self.now
+            }
+            if held:
+                self._replace_waiting(held)
+            return
+        for waiting, incoming in sorted(woken, key=_rank):
+            self._judge_again(waiting, incoming)
+
+    def _covered(self, incoming: Incoming) -> bool:
+        candidate = incoming.candidate
+        return any(
+            scope.covers(candidate.campaign, variant.channel, candidate.category)
+            for scope in self.turn.covered
+            for variant in candidate.variants
+        )
+
+    def _judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+        if waiting.unsent:
+            if (waiting.message, waiting.attempt) not in self._made:
+                self._repeat(incoming)
+                self._made.add((waiting.message, waiting.attempt))
+            if is_final(self.standing, waiting.message):
+                return
+        verdict = self._verdict(incoming, waiting, early=self.now < waiting.planned_at)
+        unchanged = (verdict.outcome, verdict.code, verdict.eligible_at) == (
+            waiting.outcome,
+            waiting.code,
+            waiting.eligible_at,
+        )
+        if verdict.final or not unchanged:
+            self._resolve(incoming, verdict, waiting)
+        elif waiting.wake_at <= self.now and verdict.wake_at is not None:
+            self._wait_on(waiting, verdict.wake_at)
+
+    def _wait_on(self, waiting: Waiting, moment: int) -> None:
+        """Look again at *moment*; what is unsent goes on being looked at until it is published."""
+        near = self.now + LOOK_AGAIN
+        later = replace(
+            waiting, wake_at=min(moment, near) if waiting.unsent else moment, planned_at=moment
+        )
+        self._replace_waiting({waiting: later})
+
+    def _replace_waiting(self, changes: dict[Waiting, Waiting]) -> None:
+        waits = tuple(changes.get(one, one) for one in self.standing.waiting)
+        version = self.standing.version + 1
+        self.standing = replace(self.standing, version=version, waiting=waits)
+
+    def judge_fresh(self, incoming: Incoming) -> None:
+        """Judge a candidate, or repeat the verdict on an id that is known."""
+        message = name64(incoming.candidate.id)
+        standing = self.standing
+        known = standing.known(message)
+        if known is not None and known.digest != incoming.digest:
+            self.rejected.append((incoming, "conflicting_id"))
+        elif incoming.future:
+            self.rejected.append((incoming, "future_time"))
+        elif known is not None:
+            self._repeat(incoming)
+        else:
+            self._resolve(incoming, self._verdict(incoming, None, early=False), None)
+
+    def judge_anew(self, incoming: Incoming, waiting: Waiting | None, attempt: int) -> Resolution:
+        """Judge as if the decision number *attempt* had not been made."""
+        verdict = self._verdict(incoming, waiting, early=False)
+        if waiting is not None:
+            waiting = replace(waiting, attempt=attempt - 1)
+        self._resolve(incoming, verdict, waiting)
+        return self.resolutions[-1]
+
+    def _verdict(self, incoming: Incoming, waiting: Waiting | None, *, early: bool) -> Verdict:
+        case = self._case(incoming, waiting, self.standing)
+        if case is None:
+            return _policy_fault(incoming)
+        return decide(case, self.now, early=early)
+
+    def _case(self, incoming: Incoming, waiting: Waiting | None, standing: Standing) -> Case | None:
+        policy = self.setting.policy
+        candidate = incoming.candidate
+        category = policy.categories.get(candidate.category)
+        if category is None:
+            return None
+        message = name64(candidate.id)
+        received_at = waiting.received_at if waiting else self.now
+        expires_at = candidate.expires_at
+        if expires_at is None:
+            expires_at = received_at + policy.defaults.expires_after
+        taken_back = any(one.message == message for one in standing.cancelled)
+        return Case(
+            policy,
+            category,
+            candidate,
+            standing,
+            self.setting.control,
+            place_of(standing.profile, policy.defaults),
+            received_at,
+            expires_at,
+            stale=waiting is None and incoming.record_at < self.now - policy.retention.verdicts,
+            cancelled=taken_back or (waiting is not None and waiting.cancelled),
+            review_since=waiting.review_since if waiting else None,
+            answers=tuple(one for one in standing.answers if one.message == message),
+        )
+
+    def _resolve(self, incoming: Incoming, verdict: Verdict, waiting: Waiting | None) -> None:
+        """Write a new verdict down and publish it."""
+        at, seq = self.now, self.standing.version + 1
+        attempt = waiting.attempt + 1 if waiting else 1
+        done: Entry | Judged | None = None
+        if verdict.outcome is Outcome.RELEASE:
+            done = release_of(
+                incoming,
+                verdict,
+                self.setting.policy,
+                self._household(incoming),
+                at=at,
+                attempt=attempt,
+                seq=seq,
+            )
+        elif verdict.outcome is Outcome.SUPPRESS:
+            done = suppression_of(incoming, verdict, at=at, attempt=attempt, seq=seq)
+        left: Waiting | None = None
+        if waiting is not None:
+            left = waits_on(waiting, verdict, at=at, attempt=attempt, seq=seq)
+        elif not verdict.final:
+            body = self.setting.seal_body(self.turn.key, incoming)
+            left = waiting_of(incoming, verdict, at=at, attempt=attempt, seq=seq, body=body)
+        message = name64(incoming.candidate.id)
+        self._made.add((message, attempt))
+        self.standing = written(self.standing, verdict, left, done, message)
+        self._publish(incoming, verdict, (attempt, seq, at), done, left, waiting is not None)
+
+    def _household(self, incoming: Incoming) -> str | None:
+        named, profile = incoming.candidate.household, self.standing.profile
+        if named is not None:
+            return self.setting.alias(named)
+        return profile.household if profile else None
+
+    def _repeat(self, incoming: Incoming) -> None:
+        """Publish again what was decided; the findings are made again as of that moment."""
+        message = name64(incoming.candidate.id)
+        waiting, known = self.standing.waits(message), self.standing.known(message)
+        assert known is not None  # noqa: S101
+        before = tuple(one for one in self.standing.log if one.seq < known.seq)
+        entry = known if isinstance(known, Entry) else None
+        at = known.decided_at if isinstance(known, Waiting) else known.at
+        case = self._case(incoming, waiting, replace(self.standing, log=before))
+        verdict = again(known, findings_of(case, at) if case is not None else ())
+        if entry is not None and case is not None:
+            until = send_before(case, entry.variant, at)
+            verdict = replace(verdict, send_before=until)
+        self._publish(
+            incoming,
+            verdict,
+            (known.attempt, known.seq, at),
+            None if isinstance(known, Waiting) else known,
+            waiting,
+            waiting is not None,
+            repeat=True,
+        )
+
+    def _publish(
+        self,
+        incoming: Incoming,
+        verdict: Verdict,
+        mark: tuple[int, int, int],
+        done: Entry | Judged | None,
+        left: Waiting | None,
+        was_waiting: bool,  # noqa: FBT001
+        *,
+        repeat: bool = False,
+    ) -> None:
+        candidate = incoming.candidate
+        attempt, seq, at = mark
+        self.resolutions.append(
+            Resolution(
+                incoming,
+                self.turn.key,
+                verdict,
+                self.setting.decision_id(candidate.person, candidate.id, attempt),
+                attempt,
+                seq,
+                at,
+                entry=done if isinstance(done, Entry) else None,
+                waiting=None if verdict.final else left,
+                was_waiting=was_waiting,
+                repeat=repeat,
+                reconstructed=repeat,
+            )
+        )
+
+
+def _rank(woken: tuple[Waiting, Incoming]) -> tuple[int, float, int, str]:
+    candidate = woken[1].candidate
+    return (-candidate.priority, -candidate.value, candidate.created_at, candidate.id)
+
+
+def _policy_fault(incoming: Incoming) -> Verdict:
+    variant = incoming.candidate.variants[0]
+    finding = Finding(
+        "validity",
+        "category",
+        variant.id,
+        Outcome.SUPPRESS,
+        "policy_fault",
+        observed=incoming.candidate.category,
+    )
+    return Verdict(Outcome.SUPPRESS, 0, "policy_fault", None, (finding,))

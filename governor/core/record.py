@@ -1,0 +1,153 @@
+"""What a verdict leaves behind in a standing, and what is forgotten of it in time."""
+
+import msgspec
+
+from governor.core.incoming import Incoming
+from governor.core.instant import SECOND
+from governor.core.policy import Policy
+from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.verdict import Finding, Outcome, Verdict
+
+replace = msgspec.structs.replace
+
+LOOK_AGAIN = 5 * SECOND
+"""How long the worker that made a decision has to publish it before others look."""
+
+
+def is_final(standing: Standing, message: int) -> bool:
+    """Tell whether *message* has its final verdict."""
+    return standing.released(message) is not None or standing.suppressed(message) is not None
+
+
+def again(known: Entry | Judged | Waiting, findings: tuple[Finding, ...]) -> Verdict:
+    """Return the verdict that *known* remembers, with its findings made again."""
+    if isinstance(known, Entry):
+        return Verdict(Outcome.RELEASE, known.variant, None, None, findings)
+    if isinstance(known, Judged):
+        return Verdict(Outcome.SUPPRESS, known.variant, known.code, None, findings)
+    return Verdict(known.outcome, known.variant, known.code, known.eligible_at, findings)
+
+
+def written(
+    standing: Standing,
+    verdict: Verdict,
+    left: Waiting | None,
+    done: Entry | Judged | None,
+    message: int,
+) -> Standing:
+    """Return the standing with a verdict on *message* in it: what waits on and what is done."""
+    waiting = tuple(one for one in standing.waiting if one.message != message)
+    answers = standing.answers
+    if verdict.final:
+        answers = tuple(one for one in answers if one.message != message)
+    return replace(
+        standing,
+        version=standing.version + 1,
+        log=(*standing.log, done) if isinstance(done, Entry) else standing.log,
+        judged=(*standing.judged, done) if isinstance(done, Judged) else standing.judged,
+        waiting=waiting if left is None else (*waiting, left),
+        answers=answers,
+    )
+
+
+def release_of(
+    incoming: Incoming,
+    verdict: Verdict,
+    policy: Policy,
+    household: str | None,
+    *,
+    at: int,
+    attempt: int,
+    seq: int,
+) -> Entry:
+    """Return the send log's entry of a release, its attributes frozen as they are now."""
+    candidate = incoming.candidate
+    variant = candidate.variants[verdict.variant]
+    return Entry(
+        message=name64(candidate.id),
+        at=at,
+        category=candidate.category,
+        campaign=name64(candidate.campaign),
+        channel=variant.channel,
+        topic=None if candidate.topic is None else name64(candidate.topic),
+        household=household,
+        counts=policy.categories[candidate.category].counts,
+        exposure=verdict.score.exposure if verdict.score else 0.0,
+        techniques=tuple(variant.techniques),
+        offer_ends_at=variant.offer_ends_at,
+        variant=verdict.variant,
+        attempt=attempt,
+        seq=seq,
+        digest=incoming.digest,
+    )
+
+
+def suppression_of(
+    incoming: Incoming, verdict: Verdict, *, at: int, attempt: int, seq: int
+) -> Judged:
+    """Return what is remembered of a suppression."""
+    message = name64(incoming.candidate.id)
+    return Judged(message, at, verdict.code or "", verdict.variant, attempt, seq, incoming.digest)
+
+
+def waiting_of(
+    incoming: Incoming, verdict: Verdict, *, at: int, attempt: int, seq: int, body: bytes
+) -> Waiting:
+    """Return what waits after a first judgement that was not final."""
+    return Waiting(
+        message=name64(incoming.candidate.id),
+        digest=incoming.digest,
+        campaign=name64(incoming.candidate.campaign),
+        received_at=at,
+        decided_at=at,
+        outcome=verdict.outcome,
+        code=verdict.code or "",
+        variant=verdict.variant,
+        eligible_at=verdict.eligible_at,
+        wake_at=at if verdict.wake_at is None else verdict.wake_at,
+        planned_at=at if verdict.wake_at is None else verdict.wake_at,
+        attempt=attempt,
+        seq=seq,
+        review_since=at if verdict.outcome is Outcome.REVIEW else None,
+        body=body,
+    )
+
+
+def waits_on(waiting: Waiting, verdict: Verdict, *, at: int, attempt: int, seq: int) -> Waiting:
+    """Return *waiting* after it was judged again, to be looked at until that is published."""
+    since = waiting.review_since
+    if since is None and verdict.outcome is Outcome.REVIEW:
+        since = at
+    return replace(
+        waiting,
+        decided_at=at,
+        outcome=verdict.outcome,
+        code=verdict.code or "",
+        variant=verdict.variant,
+        eligible_at=verdict.eligible_at,
+        wake_at=at + LOOK_AGAIN,
+        planned_at=at if verdict.wake_at is None else verdict.wake_at,
+        unsent=True,
+        attempt=attempt,
+        seq=seq,
+        review_since=since,
+    )
+
+
+def forget(policy: Policy, standing: Standing, now: int) -> Standing:
+    """Drop what no rule and no repeat can ask for any more.
+
+    INVARIANT (one-verdict): a verdict is kept until every record that could repeat it is older
+    than `retention.verdicts`, and so is not judged anew.
+    """
+    history = now - policy.retention.history
+    verdicts = now - policy.retention.verdicts
+    waits = {one.message for one in standing.waiting}
+    return replace(
+        standing,
+        heard=tuple(one for one in standing.heard if one.at > history),
+        log=tuple(one for one in standing.log if one.at > history or one.at >= verdicts),
+        judged=tuple(one for one in standing.judged if one.at >= verdicts or one.message in waits),
+        cancelled=tuple(one for one in standing.cancelled if one.at > history),
+        answers=tuple(one for one in standing.answers if one.at > verdicts or one.message in waits),
+    )

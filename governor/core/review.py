@@ -1,0 +1,28 @@
+"""What reviewers said of a message, for every rule that can end in review."""
+
+from governor.core import model
+from governor.core.case import Case
+from governor.core.verdict import Outcome
+
+REVIEW_CODES = frozenset({"needs_review", "review_refused", "review_expired"})
+
+
+def reviewed(
+    case: Case, variant: model.Variant, at: int, *, code: str, reviewers: int = 1
+) -> tuple[Outcome, str | None]:
+    """Return what a rule that asks for a review comes to at *at*, given the answers so far.
+
+    A refusal is final, enough approvals of this variant pass it, and after the deadline the
+    policy's `on_deadline` holds.
+    """
+    if any(not answer.approve for answer in case.answers):
+        return Outcome.SUPPRESS, "review_refused"
+    approvals = sum(answer.variant in (None, variant.id) for answer in case.answers)
+    if approvals >= reviewers:
+        return Outcome.RELEASE, None
+    review = case.policy.review
+    if case.review_since is None or at < case.review_since + review.deadline:
+        return Outcome.REVIEW, code
+    if review.on_deadline == "release":
+        return Outcome.RELEASE, None
+    return Outcome.SUPPRESS, "review_expired"

@@ -1,0 +1,187 @@
+"""Nobody gets more than the policy's caps allow, counted over what was really released."""
+
+from collections.abc import Callable, Iterator
+
+from governor.core import model
+from governor.core.calendar import calendar_window
+from governor.core.case import Case
+from governor.core.instant import DAY, SECOND, ceil_second
+from governor.core.policy import Cap, Quota, Window
+from governor.core.review import reviewed
+from governor.core.standing import REFUNDED, Entry, name64
+from governor.core.verdict import Finding, Outcome
+
+_OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
+_WEEK = Window("rolling", 7 * DAY, "7d")
+
+
+def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+    """Find every limit on this variant: the category's quota, the caps, the person's own."""
+    if case.category.quota is not None:
+        yield _quota(case, variant, case.category.quota, at)
+    if "caps" in case.category.skips:
+        return
+    candidate = case.candidate
+    for cap in case.policy.caps:
+        if cap.match.accepts(
+            candidate.category, candidate.campaign, variant.channel, candidate.topic
+        ):
+            yield _cap(case, variant, cap, at)
+    comfort = case.standing.profile.comfort if case.standing.profile else None
+    if comfort is not None and comfort.max_per_week is not None:
+        sends = [entry.at for entry in case.standing.log if entry.counts and counted(entry)]
+        yield _limit(case, variant, "comfort", comfort.max_per_week, _WEEK, sends, at)
+
+
+def counted(entry: Entry) -> bool:
+    """Tell whether a release holds a slot: it was not given back."""
+    return entry.settled != REFUNDED
+
+
+def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:
+    name = case.candidate.category
+    sends = [e.at for e in case.standing.log if e.category == name and counted(e)]
+    window = Window("rolling", quota.window, _length(quota.window))
+    outcome = _OUTCOMES[quota.at_quota]
+    code: str | None = "bypass_quota"
+    finding = _limit(case, variant, "quota", quota.limit, window, sends, at, outcome, code)
+    if finding.outcome is not Outcome.REVIEW:
+        return finding
+    outcome, code = reviewed(case, variant, at, code="bypass_quota")
+    return _limit(case, variant, "quota", quota.limit, window, sends, at, outcome, code)
+
+
+def _cap(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
+    outcome = _OUTCOMES[cap.at_cap]
+    if cap.silence_after is not None:
+        return _silence(case, variant, cap, at)
+    belongs = _belongs(case, variant, cap)
+    sends = [e.at for e in case.standing.log if e.counts and counted(e) and belongs(e)]
+    if cap.min_gap is not None:
+        return _gap(case, variant, cap, cap.min_gap, sends, at)
+    assert cap.limit is not None  # noqa: S101
+    assert cap.window is not None  # noqa: S101
+    return _limit(case, variant, cap.id, cap.limit, cap.window, sends, at, outcome)
+
+
+def _belongs(case: Case, variant: model.Variant, cap: Cap) -> Callable[[Entry], bool]:
+    """Return the test whether a release counts for *cap* in the group of this variant."""
+    match = cap.match
+    campaigns = None if match.campaign is None else {name64(name) for name in match.campaign}
+    topics = None if match.topic is None else {name64(name) for name in match.topic}
+    candidate = case.candidate
+    campaign = name64(candidate.campaign) if "campaign" in cap.per else None
+    by_topic = "topic" in cap.per
+    topic = None if candidate.topic is None else name64(candidate.topic)
+    category = candidate.category if "category" in cap.per else None
+    channel = variant.channel if "channel" in cap.per else None
+
+    def belongs(entry: Entry) -> bool:
+        return (
+            (match.category is None or entry.category in match.category)
+            and (match.channel is None or entry.channel in match.channel)
+            and (campaigns is None or entry.campaign in campaigns)
+            and (topics is None or entry.topic in topics)
+            and (campaign is None or entry.campaign == campaign)
+            and (not by_topic or entry.topic == topic)
+            and (category is None or entry.category == category)
+            and (channel is None or entry.channel == channel)
+        )
+
+    return belongs
+
+
+def _limit(
+    case: Case,
+    variant: model.Variant,
+    id: str,
+    limit: int,
+    window: Window,
+    sends: list[int],
+    at: int,
+    outcome: Outcome = Outcome.DEFER,
+    code: str | None = "cap_reached",
+) -> Finding:
+    if window.kind == "rolling":
+        observed, frees = _rolling(limit, window.ms, sends, at)
+    else:
+        observed, frees = _calendar(case, limit, window.kind, sends, at)
+    return case.finding(
+        "caps",
+        id,
+        variant,
+        outcome=outcome if observed >= limit else Outcome.RELEASE,
+        code=code,
+        limit=limit,
+        observed=observed,
+        window=window.text,
+        eligible_at=frees,
+    )
+
+
+def _rolling(limit: int, window: int, sends: list[int], at: int) -> tuple[int, int | None]:
+    inside = sorted(sent for sent in sends if sent > at - window)
+    if limit == 0 or len(inside) < limit:
+        return len(inside), None
+    return len(inside), ceil_second(inside[len(inside) - limit] + window)
+
+
+def _calendar(
+    case: Case, limit: int, kind: str, sends: list[int], at: int
+) -> tuple[int, int | None]:
+    """Count in the window of every plausible zone; the largest count and the latest end hold."""
+    most, frees = 0, at
+    for zone in case.place.zones:
+        start, end = calendar_window(zone, kind, at)
+        count = sum(sent >= start for sent in sends)
+        most = max(most, count)
+        if count >= limit:
+            frees = max(frees, end)
+    if limit == 0 or most < limit:
+        return most, None
+    again, later = _calendar(case, limit, kind, sends, ceil_second(frees))
+    return most, later if again >= limit else ceil_second(frees)
+
+
+def _gap(
+    case: Case, variant: model.Variant, cap: Cap, gap: int, sends: list[int], at: int
+) -> Finding:
+    last = max(sends, default=None)
+    near = last is not None and last > at - gap
+    return case.finding(
+        "caps",
+        cap.id,
+        variant,
+        outcome=_OUTCOMES[cap.at_cap] if near else Outcome.RELEASE,
+        code="min_gap",
+        limit=gap / SECOND,
+        observed=None if last is None else (at - last) / SECOND,
+        eligible_at=None if last is None else ceil_second(last + gap),
+    )
+
+
+def _silence(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
+    assert cap.window is not None  # noqa: S101
+    signals = cap.silence_after or ()
+    channels = (None, variant.channel)
+    heard = [e.at for e in case.standing.heard if e.kind in signals and e.channel in channels]
+    said = [e.at for e in case.standing.consents if e.action in signals and e.channel in channels]
+    last = max((*heard, *said), default=None)
+    silent = last is not None and last > at - cap.window.ms
+    return case.finding(
+        "caps",
+        cap.id,
+        variant,
+        outcome=_OUTCOMES[cap.at_cap] if silent else Outcome.RELEASE,
+        code="silence_after_refusal",
+        observed=None if last is None else (at - last) / SECOND,
+        window=cap.window.text,
+        eligible_at=None if last is None else ceil_second(last + cap.window.ms),
+    )
+
+
+def _length(duration: int) -> str:
+    for unit, size in (("d", DAY), ("h", DAY // 24), ("m", DAY // 1440)):
+        if duration % size == 0:
+            return f"{duration // size}{unit}"
+    return f"{duration // SECOND}s"

@@ -1,0 +1,216 @@
+"""All that is known about one person, as one frozen value with one version."""
+
+import hashlib
+from functools import lru_cache
+
+import msgspec
+
+from governor.core.verdict import Outcome
+
+
+@lru_cache(maxsize=65536)
+def name64(name: str) -> int:
+    """Hash *name* to 64 bits, so that a send log holds no free text."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """The latest consent event of one action for one purpose, channel, topic and basis.
+
+    `channel` and `topic` None mean all. `expires_at` ends a grant, `until` a pause. `proven`
+    tells that the evidence names a notice version and a method.
+    """
+
+    action: str
+    purpose: str
+    channel: str | None
+    topic: str | None
+    basis: str | None
+    at: int
+    expires_at: int | None = None
+    until: int | None = None
+    proven: bool = False
+
+    def covers(self, purpose: str, channel: str, topic: str | None) -> bool:
+        """Tell whether this event speaks about *purpose* on *channel* for *topic*."""
+        return (
+            (self.purpose in (purpose, "*"))
+            and (self.channel is None or self.channel == channel)
+            and (self.topic is None or self.topic == topic)
+        )
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The latest feedback of one kind; `channel` None means that it speaks for all."""
+
+    kind: str
+    channel: str | None
+    at: int
+
+
+class Comfort(msgspec.Struct, frozen=True):
+    """How much the person said they are comfortable with."""
+
+    level: str | None = None
+    max_per_week: int | None = None
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What the CRM knows of the person; `born` is an ISO date."""
+
+    at: int
+    time_zone: str | None = None
+    country: str | None = None
+    region: str | None = None
+    locale: str | None = None
+    born: str | None = None
+    minor: bool = False
+    vulnerabilities: tuple[str, ...] = ()
+    groups: dict[str, str] = {}
+    household: str | None = None
+    comfort: Comfort = Comfort()
+
+
+SENT, REFUNDED, RECOUNTED = 0, 1, 2
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One release in the send log, its attributes frozen as they were then.
+
+    `campaign`, `topic` and `message` are 64-bit hashes, `digest` one of the whole candidate.
+    `variant` is an index. `settled`: SENT, REFUNDED (does not count), RECOUNTED (counts again).
+    """
+
+    message: int
+    at: int
+    category: str
+    campaign: int
+    channel: str
+    topic: int | None = None
+    household: str | None = None
+    counts: bool = True
+    exposure: float = 0.0
+    techniques: tuple[str, ...] = ()
+    offer_ends_at: int | None = None
+    settled: int = SENT
+    variant: int = 0
+    attempt: int = 1
+    seq: int = 0
+    digest: int = 0
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A message that was suppressed, remembered so that its verdict stays."""
+
+    message: int
+    at: int
+    code: str
+    variant: int
+    attempt: int
+    seq: int
+    digest: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A reviewer's first answer on one message; `variant` None means all of them."""
+
+    message: int
+    reviewer: int
+    approve: bool
+    variant: str | None
+    at: int
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """A message that the engine took back, whether or not it has arrived."""
+
+    message: int
+    at: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A message that is deferred or in review, with what its next judgement needs.
+
+    `received_at` is when governor first judged it, `review_since` its first decision with
+    outcome review, `planned_at` its own next moment: when it becomes eligible, its deadline or
+    its end. `wake_at` is when somebody has to look, which is earlier when it was woken while the
+    gate was held. `body` is opaque here: the ledger's owner seals and opens it.
+
+    `unsent`: the broker has not acknowledged the last decision, so `wake_at` is near and whoever
+    looks then publishes it again; a final verdict leaves the entry behind for that long only.
+    """
+
+    message: int
+    digest: int
+    campaign: int
+    received_at: int
+    decided_at: int
+    outcome: Outcome
+    code: str
+    variant: int
+    eligible_at: int | None
+    wake_at: int
+    planned_at: int
+    attempt: int
+    seq: int
+    review_since: int | None = None
+    cancelled: bool = False
+    unsent: bool = False
+    body: bytes = b""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is known about one person. `version` rises with every change; 0 is a stranger."""
+
+    version: int = 0
+    consents: tuple[Consent, ...] = ()
+    heard: tuple[Heard, ...] = ()
+    profile: Profile | None = None
+    log: tuple[Entry, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    cancelled: tuple[Cancelled, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    def released(self, message: int) -> Entry | None:
+        """Return the send log's entry of *message*."""
+        return next((entry for entry in self.log if entry.message == message), None)
+
+    def suppressed(self, message: int) -> Judged | None:
+        """Return the remembered suppression of *message*."""
+        return next((judged for judged in self.judged if judged.message == message), None)
+
+    def known(self, message: int) -> Entry | Judged | Waiting | None:
+        """Return what is known of *message*, its final verdict before anything else."""
+        return self.released(message) or self.suppressed(message) or self.waits(message)
+
+    def waits(self, message: int) -> Waiting | None:
+        """Return *message* as it waits."""
+        return next((waiting for waiting in self.waiting if waiting.message == message), None)
+
+
+STRANGER = Standing()
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What a control covers; None means every one, and all None is everything."""
+
+    campaign: str | None = None
+    channel: str | None = None
+    category: str | None = None
+
+    def covers(self, campaign: str, channel: str, category: str) -> bool:
+        """Tell whether a message of *campaign* and *category* on *channel* falls under this."""
+        return (
+            self.campaign in (None, campaign)
+            and self.channel in (None, channel)
+            and self.category in (None, category)
+        )
+
+
+class ControlState(msgspec.Struct, frozen=True):
+    """The pauses and stops in force for everybody; `version` rises with every change."""
+
+    version: int = 0
+    pauses: frozenset[Scope] = frozenset()
+    stops: frozenset[Scope] = frozenset()

@@ -1,0 +1,69 @@
+"""What a judgement says: the outcome, and every finding that led to it."""
+
+import enum
+
+import msgspec
+
+
+class Outcome(enum.IntEnum):
+    """What may become of a message, from the mildest to the strictest."""
+
+    RELEASE = 0
+    DEFER = 1
+    REVIEW = 2
+    SUPPRESS = 3
+
+
+OUTCOME_NAMES = {outcome: outcome.name.lower() for outcome in Outcome}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one rule says of one variant.
+
+    `eligible_at` is the first second (ms) at which this rule would pass on the standing as it
+    is, None when no such moment is known. `limit` and `observed` share one unit, that of the
+    rule: a count, points, or seconds.
+    """
+
+    rule: str
+    id: str
+    variant: str
+    outcome: Outcome
+    code: str | None = None
+    enforced: bool = True
+    limit: float | str | None = None
+    observed: float | str | None = None
+    window: str | None = None
+    eligible_at: int | None = None
+
+
+class Score(msgspec.Struct, frozen=True):
+    """The sum behind an intrusiveness finding, in points."""
+
+    exposure: float
+    pressure: float
+    after: float
+    ceiling: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is decided on one message at one moment.
+
+    `variant` is the index of the deciding variant, `wake_at` the moment (ms) to judge again at
+    the latest when the verdict is not final; it includes jitter, which `eligible_at` does not.
+    `send_before` is when a release must have arrived (ms), None when nothing limits it.
+    """
+
+    outcome: Outcome
+    variant: int
+    code: str | None
+    eligible_at: int | None
+    findings: tuple[Finding, ...]
+    wake_at: int | None = None
+    send_before: int | None = None
+    score: Score | None = None
+
+    @property
+    def final(self) -> bool:
+        """Tell whether nothing can change this verdict any more."""
+        return self.outcome in (Outcome.RELEASE, Outcome.SUPPRESS)

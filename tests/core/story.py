@@ -1,0 +1,259 @@
+"""One person's story at the pure core: what happens to them, and what is decided in words."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, cast
+
+import msgspec
+
+from governor.codec.decode import EventKind, decode_event
+from governor.codec.waiting import decode_body, encode_body
+from governor.core import model
+from governor.core.case import Case
+from governor.core.facts import apply_control
+from governor.core.incoming import Incoming, Told
+from governor.core.instant import format_second, parse_instant
+from governor.core.person import Person
+from governor.core.policy import Policy
+from governor.core.standing import STRANGER, ControlState, Scope, name64
+from governor.core.turn import Resolution, Setting, Turn, sent, take_turn
+from governor.core.verdict import OUTCOME_NAMES, Finding, Verdict
+
+TODAY = "2026-05-05"
+"""A Tuesday without a holiday; what has no date happens on it."""
+PERSON = "p-42"
+
+CATEGORIES: dict[str, Any] = {
+    "promotional": {"purpose": "marketing", "basis": ["consent", "soft_opt_in"]},
+    "news": {"purpose": "news", "basis": ["legitimate_interest"]},
+    "service": {"purpose": "service", "basis": ["contract", "legitimate_interest"]},
+}
+
+Event = tuple[str, dict[str, Any]]
+
+
+def at(text: str) -> int:
+    """Read `10:00`, `06T10:00:00` (of May 2026) or a full time; UTC where no zone is named."""
+    day, _, time = text.rpartition("T")
+    day = day or TODAY
+    day = day if len(day) > 2 else f"2026-05-{day}"
+    zoned = time.endswith("Z") or "+" in time or "-" in time
+    clock = time.removesuffix("Z") if time.endswith("Z") else time
+    if clock.count(":") == 1 and not ("+" in time or "-" in time):
+        clock += ":00"
+    return parse_instant(f"{day}T{clock}{'Z' if not zoned or time.endswith('Z') else ''}")
+
+
+def written(text: str) -> str:
+    """Write a time of a story as it stands on the wire."""
+    moment = at(text)
+    return format_second(moment // 1000 * 1000).replace("Z", f".{moment % 1000:03}Z")
+
+
+def policy(**sections: Any) -> Policy:
+    """Read a policy with three categories whose people live in Berlin unless they say otherwise."""
+    base: dict[str, Any] = {
+        "version": 1,
+        "defaults": {"country": "DE", "time_zone": "Europe/Berlin"},
+        "categories": CATEGORIES,
+    }
+    return Policy.model_validate({**base, **sections})
+
+
+def variant(id: str, channel: str = "email", **data: Any) -> dict[str, Any]:
+    """Write one variant of a candidate."""
+    return {"id": id, "channel": channel, **data}
+
+
+def words(resolution: Resolution) -> str:
+    """Say what was decided: the message, the outcome, its code and the time it names."""
+    verdict = resolution.verdict
+    eligible_at = None if verdict.eligible_at is None else _short(verdict.eligible_at)
+    parts = (
+        resolution.incoming.candidate.id,
+        OUTCOME_NAMES[verdict.outcome],
+        verdict.code,
+        eligible_at,
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _short(moment: int) -> str:
+    return format_second(moment).removeprefix(f"{TODAY}T")
+
+
+class Story:
+    """A person whose turns are taken one after the other, each published at once.
+
+    Every method that makes something happen first lets what fell due before it happen, and
+    returns what was decided, in words.
+    """
+
+    def __init__(self, *, forgets: bool = True, **sections: Any) -> None:
+        self.policy = policy(**sections)
+        self.standing = STRANGER
+        self.control = ControlState()
+        self.forgets = forgets
+        self.resolutions: list[Resolution] = []
+        self.rejected: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        self._numbers = count(1)
+
+    def setting(self) -> Setting:
+        """Return what a turn is taken with now."""
+        return Setting(
+            self.policy,
+            self.control,
+            lambda household: f"alias of {household}",
+            lambda person, message, attempt: f"d-{person}-{message}-{attempt}",
+            lambda _key, waiting: decode_body(waiting.body),
+            lambda _key, incoming: encode_body(incoming),
+            forgets=self.forgets,
+        )
+
+    def happens(self, when: str | int, *events: Event) -> list[str]:
+        """Let *events* happen at one moment."""
+        now = at(when) if isinstance(when, str) else when
+        said = self.run(now - 1)
+        told: list[Told] = []
+        fresh: list[Incoming] = []
+        covered: list[Scope] = []
+        for kind, data in events:
+            value = decode_event(cast("EventKind", kind), data, now, self.policy)
+            if isinstance(value, Incoming):
+                fresh.append(value)
+            elif isinstance(value, Told):
+                told.append(value)
+            else:
+                self.control = apply_control(self.control, value)
+                covered.append(_scope(value))
+        turn = Turn(PERSON, now, tuple(told), tuple(fresh), tuple(covered), due=True)
+        return [*said, *self.take(turn)]
+
+    def take(self, turn: Turn, *, publish: bool = True) -> list[str]:
+        """Take *turn*; the broker has it at once unless told otherwise."""
+        taken = take_turn(self.setting(), self.standing, turn)
+        self.standing = taken.standing
+        self.resolutions += taken.resolutions
+        self.rejected += [(one.candidate.id, reason) for one, reason in taken.rejected]
+        self.notes += taken.notes
+        if publish:
+            self.standing = sent(self.standing, taken.resolutions)
+        return [words(resolution) for resolution in taken.resolutions]
+
+    def run(self, until: str | int) -> list[str]:
+        """Let time pass to *until*, that moment included."""
+        end = at(until) if isinstance(until, str) else until
+        said: list[str] = []
+        while self.standing.waiting:
+            due = min(one.wake_at for one in self.standing.waiting)
+            if due > end:
+                break
+            said += self.take(Turn(PERSON, due, due=True))
+        return said
+
+    def consent(self, when: str, action: str, **data: Any) -> list[str]:
+        """Let the person say something about a purpose, marketing unless another is named."""
+        return self.happens(when, self.said(when, action, **data))
+
+    def said(self, when: str, action: str, **data: Any) -> Event:
+        """Write a consent change."""
+        base: dict[str, Any] = {"id": self._id("c"), "person": PERSON, "at": written(when)}
+        base |= {"action": action, "purpose": "marketing"}
+        if action == "grant":
+            base["basis"] = "consent"
+        return "consent", base | data
+
+    def grant(self, when: str = "00:00", **data: Any) -> list[str]:
+        """Let the person grant consent for marketing."""
+        return self.consent(when, "grant", **data)
+
+    def profile(self, when: str = "00:00", **data: Any) -> list[str]:
+        """Let the CRM tell about the person."""
+        return self.happens(when, ("profile", {"person": PERSON, "at": written(when), **data}))
+
+    def feedback(self, when: str, message: str, kind: str, **data: Any) -> list[str]:
+        """Let it be told what became of a message."""
+        base = {"id": self._id("f"), "message": message, "person": PERSON, "at": written(when)}
+        return self.happens(when, ("feedback", {**base, "kind": kind, **data}))
+
+    def cancel(self, when: str, **data: Any) -> list[str]:
+        """Let the engine take something back."""
+        base = {"id": self._id("x"), "person": PERSON, "at": written(when)}
+        return self.happens(when, ("cancellation", {**base, **data}))
+
+    def answer(self, when: str, message: str, answer: str, **data: Any) -> list[str]:
+        """Let a reviewer, ann unless another is named, answer."""
+        base: dict[str, Any] = {"id": self._id("r"), "message": message, "person": PERSON}
+        base |= {"reviewer": "ann", "at": written(when), "answer": answer, "reason": "seen"}
+        return self.happens(when, ("review", base | data))
+
+    def steer(self, when: str, action: str, **scope: str) -> list[str]:
+        """Let ops pause, resume, stop or start what is in scope."""
+        return self.happens(when, self.steered(when, action, **scope))
+
+    def steered(self, when: str, action: str, **scope: str) -> Event:
+        """Write a control."""
+        base: dict[str, Any] = {"id": self._id("k"), "at": written(when), "by": "ops"}
+        return "control", base | {"action": action, "scope": scope}
+
+    def candidate(self, when: str, id: str = "m", **data: Any) -> list[str]:
+        """Let a candidate arrive, a promotional e-mail unless *data* says otherwise."""
+        return self.happens(when, asked(when, id, **data))
+
+    def findings(self, message: str | None = None) -> list[Finding]:
+        """Return the findings of the last decision, or of the last one on *message*."""
+        found = [
+            one
+            for one in self.resolutions
+            if message is None or one.incoming.candidate.id == message
+        ]
+        return list(found[-1].verdict.findings)
+
+    def finding(self, rule: str, id: str, message: str | None = None) -> Finding:
+        """Return the one finding of a rule in the last decision (on *message*)."""
+        (found,) = [
+            one for one in self.findings(message) if (one.rule, one.id) == (rule, id)
+        ]
+        return found
+
+    def verdict(self) -> Verdict:
+        """Return the last verdict."""
+        return self.resolutions[-1].verdict
+
+    def case(self, when: str | int, event: Event) -> tuple[Case, int]:
+        """Return the case of a candidate as the rules would see it, and the moment."""
+        now = at(when) if isinstance(when, str) else when
+        incoming = decode_event("candidate", event[1], now, self.policy)
+        assert isinstance(incoming, Incoming)
+        person = Person(self.setting(), self.standing, Turn(PERSON, now))
+        waiting = self.standing.waits(name64(incoming.candidate.id))
+        case = person._case(incoming, waiting, self.standing)
+        assert case is not None
+        return case, person.now
+
+    def _id(self, kind: str) -> str:
+        return f"{kind}-{next(self._numbers)}"
+
+
+def asked(when: str, id: str = "m", **data: Any) -> Event:
+    """Write a candidate, a promotional e-mail unless *data* says otherwise."""
+    base: dict[str, Any] = {"id": id, "person": PERSON, "campaign": "spring"}
+    base |= {"category": "promotional", "created_at": written(when)}
+    if "variants" not in data:
+        base["channel"] = "email"
+    return "candidate", base | data
+
+
+def bare(resolution: Resolution) -> Resolution:
+    """Return *resolution* without what tells a repeat from the first time."""
+    verdict = msgspec.structs.replace(resolution.verdict, findings=(), score=None, wake_at=None)
+    return msgspec.structs.replace(
+        resolution, verdict=verdict, repeat=False, reconstructed=False, waiting=None
+    )
+
+
+def _scope(control: model.Control) -> Scope:
+    scope = control.scope
+    return Scope(scope.campaign, scope.channel, scope.category)
