@@ -1,0 +1,60 @@
+"""Every topic that governor reads or writes, and how each is to be kept."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+CANDIDATES = "outreach.candidates"
+URGENT = "outreach.candidates.urgent"
+CANCELLATIONS = "outreach.cancellations"
+RELEASED = "outreach.released"
+DECISIONS = "outreach.decisions"
+FEEDBACK = "outreach.feedback"
+CONSENTS = "people.consents"
+PROFILES = "people.profiles"
+REVIEWS = "governor.reviews"
+CONTROL = "governor.control"
+WAITING = "governor.waiting"
+DEAD_LETTERS = "outreach.dead-letters"
+
+# What governor adds to a record may not make it too large for the topic it goes to next.
+ROOMY_BYTES = 8 << 20
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic, without the prefix.
+
+    `kept` is for how long: as long as the policy's `retention.history`, as long as the broker
+    keeps things, or the last record of each key. A `single` topic has one partition, all others
+    have the same number, so that a person has the same one everywhere. `roomy` topics take
+    records larger than those that come in.
+    """
+
+    name: str
+    key: Literal["person", "person or pseudonym", "pseudonym", "control", "waiting", "as it came"]
+    kept: Literal["history", "broker", "last"] = "broker"
+    single: bool = False
+    roomy: bool = False
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(CANDIDATES, "person"),
+    Topic(URGENT, "person"),
+    Topic(CANCELLATIONS, "person"),
+    Topic(RELEASED, "person", roomy=True),
+    Topic(DECISIONS, "pseudonym", kept="history"),
+    Topic(FEEDBACK, "person", kept="history"),
+    Topic(CONSENTS, "person", kept="history"),
+    Topic(PROFILES, "person", kept="history"),
+    Topic(REVIEWS, "person or pseudonym"),
+    Topic(CONTROL, "control", kept="history", single=True),
+    Topic(WAITING, "waiting", kept="last", roomy=True),
+    Topic(DEAD_LETTERS, "as it came", kept="history", roomy=True),
+)
+
+
+def named(prefix: str) -> Iterator[tuple[str, Topic]]:
+    """Yield every topic after its name on the broker."""
+    for topic in TOPICS:
+        yield prefix + topic.name, topic
