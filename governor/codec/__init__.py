@@ -1,0 +1,1 @@
+"""Bytes of the wire into values of the core, and back."""
