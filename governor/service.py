@@ -1,0 +1,276 @@
+"""The gate itself: load what is known, decide, commit; nothing here talks to the outside."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+import msgspec
+
+from governor.codec.waiting import decode_body, encode_body
+from governor.core import model
+from governor.core.facts import apply_control
+from governor.core.incoming import Incoming, Told
+from governor.core.policy import Policy
+from governor.core.resolution import Resolution
+from governor.core.setting import Setting, Taken, Turn
+from governor.core.standing import ControlState, Scope, Standing, Waiting
+from governor.core.turn import reconsider, sent, take_turn
+from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
+from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
+
+replace = msgspec.structs.replace
+
+_ATTEMPTS = 100
+_AT_ONCE = 1000
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """What has come up at one moment, in the order in which it came.
+
+    `due` are the keys of people with something to look at now.
+    """
+
+    told: Sequence[Told] = ()
+    fresh: Sequence[Incoming] = ()
+    controls: Sequence[model.Control] = ()
+    due: Sequence[str] = ()
+
+
+class Judgement(msgspec.Struct):
+    """What came of the arrivals: what to publish, what to refuse, and what it took."""
+
+    resolutions: list[Resolution] = msgspec.field(default_factory=list)
+    rejected: list[tuple[Incoming, str]] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
+    conflicts: int = 0
+    seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
+
+    def add(self, taken: Taken) -> None:
+        """Take in what one person's turn came to."""
+        self.resolutions += taken.resolutions
+        self.rejected += taken.rejected
+        self.notes += taken.notes
+
+
+class Governor:
+    """Judges arrivals against a ledger; what it returns is already written there.
+
+    INVARIANT (simulated-is-real): the stream and the simulation differ only in the ledger, the
+    names and the clock that they hand in.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        ledger: Ledger,
+        names: Pseudonyms,
+        sealer: Sealer | None = None,
+        *,
+        forgets: bool = True,
+        tick: Callable[[], float] = float,
+    ) -> None:
+        self.policy = policy
+        self._tick = tick
+        self._ledger = ledger
+        self._names = names
+        self._sealer = sealer
+        self._forgets = forgets
+
+    async def judge(self, arrivals: Arrivals, now: int, *, hold: bool = False) -> Judgement:
+        """Judge all *arrivals* as of *now* (ms) and write what comes of it to the ledger.
+
+        With *hold* facts and controls are written down and nothing is judged: what they wake is
+        marked to be looked at when the gate opens; there must be no candidates then.
+
+        At one moment everything but candidates is applied first, then what was woken or is due is
+        judged, then the candidates as they came. Raises LedgerUnavailable; then some people's
+        turns may have been written, and the same arrivals judged again publish the same.
+        """
+        judgement = Judgement()
+        covered: tuple[Scope, ...] = ()
+        swept: list[str] = []
+        if arrivals.controls:
+            covered = await self._control(arrivals.controls)
+            swept = [key async for page in self._ledger.waiting() for key in page]
+        turns = self._turns(arrivals, now, covered, swept)
+        if hold:
+            turns = [replace(turn, hold=True) for turn in turns]
+        for start in range(0, len(turns), _AT_ONCE):
+            await self._take(turns[start : start + _AT_ONCE], judgement)
+        return judgement
+
+    async def wake(self, until: int, *, catch_up: bool = False, limit: int = 500) -> Judgement:
+        """Judge up to *limit* people with something due at *until* (ms) or before, as of then.
+
+        With *catch_up* each message is judged at its own time.
+        """
+        judgement = Judgement()
+        keys = await self._ledger.claim(until, limit)
+        await self._take([Turn(key, until, due=True, catch_up=catch_up) for key in keys], judgement)
+        return judgement
+
+    async def replay(self, moments: Sequence[tuple[int, Arrivals]]) -> AsyncIterator[Judgement]:
+        """Judge recorded *moments*, each a time (ms) and what came up then, in order of time.
+
+        Yields as many judgements as the busiest person has moments; each must be published and
+        let go of before the next is asked for. What falls due in between is judged at its time.
+        Controls are not taken here.
+        """
+        waves: list[list[Turn]] = []
+        taken: dict[str, int] = defaultdict(int)
+        for at, arrivals in moments:
+            for turn in self._turns(arrivals, at, (), ()):
+                wave = taken[turn.key]
+                taken[turn.key] += 1
+                if wave == len(waves):
+                    waves.append([])
+                waves[wave].append(replace(turn, catch_up=True, due=True))
+        for turns in waves:
+            judgement = Judgement()
+            await self._take(turns, judgement)
+            yield judgement
+
+    async def published(self, resolutions: Iterable[Resolution]) -> None:
+        """Let go of the waiting entries behind *resolutions*, which the broker has acknowledged."""
+        mine: dict[str, list[Resolution]] = defaultdict(list)
+        for resolution in resolutions:
+            if resolution.was_waiting:
+                mine[resolution.key].append(resolution)
+        if mine:
+            await self._rewrite(list(mine), lambda key, standing: sent(standing, mine[key]))
+
+    async def reconsider(self, resolutions: Sequence[Resolution], now: int) -> list[Resolution]:
+        """Judge releases again that were committed long ago and never published.
+
+        What may no longer go gives its slot back and comes out with its new verdict.
+        """
+        releases: dict[str, list[Resolution]] = defaultdict(list)
+        for resolution in resolutions:
+            if resolution.entry is not None and not resolution.repeat:
+                releases[resolution.key].append(resolution)
+        if not releases:
+            return list(resolutions)
+        control, _ = await self._ledger.load([])
+        setting = self._setting(control)
+        changed: dict[str, Resolution] = {}
+
+        def again(key: str, standing: Standing) -> Standing:
+            for resolution in releases[key]:
+                standing, replacement = reconsider(setting, standing, resolution, now)
+                changed[resolution.decision_id] = replacement
+            return standing
+
+        await self._rewrite(list(releases), again)
+        return [changed.get(one.decision_id, one) for one in resolutions]
+
+    async def _control(self, controls: Sequence[model.Control]) -> tuple[Scope, ...]:
+        for _ in range(_ATTEMPTS):
+            state, _standings = await self._ledger.load([])
+            after = state
+            for control in controls:
+                after = apply_control(after, control)
+            if after == state or await self._ledger.commit_control(state.version, after):
+                return tuple({_reach(control) for control in controls})
+        raise LedgerUnavailable("the control state changes faster than it can be written")
+
+    def _turns(
+        self, arrivals: Arrivals, now: int, covered: tuple[Scope, ...], swept: Iterable[str]
+    ) -> list[Turn]:
+        told: dict[str, list[Told]] = defaultdict(list)
+        fresh: dict[str, list[Incoming]] = defaultdict(list)
+        for one in arrivals.told:
+            told[self._key_of(one)].append(one)
+        for incoming in arrivals.fresh:
+            fresh[self._names.of(incoming.candidate.person)].append(incoming)
+        due = set(arrivals.due)
+        return [
+            Turn(
+                key,
+                now,
+                tuple(told.get(key, ())),
+                tuple(fresh.get(key, ())),
+                covered,
+                due=key in due,
+            )
+            for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
+        ]
+
+    def _key_of(self, told: Told) -> str:
+        person = told.fact.person
+        if isinstance(told.fact, model.ReviewAnswer) and looks_like_pseudonym(person):
+            return person
+        return self._names.of(person)
+
+    async def _take(self, turns: Sequence[Turn], judgement: Judgement) -> None:
+        """Take every turn and commit it, again for those that somebody else has overtaken."""
+        for _ in range(_ATTEMPTS):
+            turns = await self._try(turns, judgement)
+            if not turns:
+                return
+        raise LedgerUnavailable("a standing changes faster than it can be written")
+
+    async def _try(self, turns: Sequence[Turn], judgement: Judgement) -> list[Turn]:
+        """Take *turns* in one load and one commit; return those that were overtaken."""
+        start = self._tick()
+        control, standings = await self._ledger.load([turn.key for turn in turns])
+        loaded = self._tick()
+        setting = self._setting(control)
+        taken = [
+            take_turn(setting, standing, turn)
+            for standing, turn in zip(standings, turns, strict=True)
+        ]
+        decided = self._tick()
+        changes = [
+            Change(turn.key, standing.version, after.standing)
+            for turn, standing, after in zip(turns, standings, taken, strict=True)
+            if after.standing.version != standing.version
+        ]
+        written = await self._ledger.commit(changes) if changes else []
+        lost = {change.key for change, won in zip(changes, written, strict=True) if not won}
+        for turn, after in zip(turns, taken, strict=True):
+            if turn.key not in lost:
+                judgement.add(after)
+        judgement.conflicts += len(lost)
+        judgement.seconds["load"] += loaded - start
+        judgement.seconds["decide"] += decided - loaded
+        judgement.seconds["commit"] += self._tick() - decided
+        return [turn for turn in turns if turn.key in lost]
+
+    async def _rewrite(self, keys: list[str], change: Callable[[str, Standing], Standing]) -> None:
+        for _ in range(_ATTEMPTS):
+            _control, standings = await self._ledger.load(keys)
+            changes = []
+            for key, standing in zip(keys, standings, strict=True):
+                after = change(key, standing)
+                if after is not standing:
+                    changes.append(Change(key, standing.version, after))
+            written = await self._ledger.commit(changes) if changes else []
+            keys = [c.key for c, won in zip(changes, written, strict=True) if not won]
+            if not keys:
+                return
+        raise LedgerUnavailable("a standing changes faster than it can be written")
+
+    def _setting(self, control: ControlState) -> Setting:
+        return Setting(
+            self.policy,
+            control,
+            self._names.of,
+            self._names.decision_id,
+            self.open_body,
+            self._seal,
+            forgets=self._forgets,
+        )
+
+    def open_body(self, key: str, waiting: Waiting) -> Incoming:
+        """Return the candidate behind *waiting* of the person with *key*."""
+        if self._sealer is None:
+            return decode_body(waiting.body)
+        return decode_body(self._sealer.open(waiting.body, key.encode()))
+
+    def _seal(self, key: str, incoming: Incoming) -> bytes:
+        body = encode_body(incoming)
+        return body if self._sealer is None else self._sealer.seal(body, key.encode())
+
+
+def _reach(control: model.Control) -> Scope:
+    scope = control.scope
+    return Scope(scope.campaign, scope.channel, scope.category)
