@@ -1,0 +1,1 @@
+"""An independent second opinion on what governor must decide."""

@@ -1,0 +1,91 @@
+"""One message of one person in front of the rules, and the hours that bind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.reference import standing
+from tests.reference.facts import Message, Person
+from tests.reference.times import HOUR, is_allowed, parse_allow, wall_instants
+
+
+@dataclass
+class Case:
+    """One message of one person under one policy, with the control in force."""
+
+    policy: dict[str, Any]
+    person: Person
+    controls: list[dict[str, Any]]
+    message: Message
+
+    @property
+    def category(self) -> dict[str, Any]:
+        """The policy's entry for the message's category."""
+        entry: dict[str, Any] = self.policy["categories"][self.message.data["category"]]
+        return entry
+
+    def section(self, name: str) -> dict[str, Any] | None:
+        """A section of the policy, None where it is absent."""
+        found: dict[str, Any] | None = self.policy.get(name)
+        return found
+
+    def skips(self, rule: str) -> bool:
+        """Whether the category skips the rule."""
+        return rule in (self.category.get("skips") or [])
+
+    def attributes(self, variant: dict[str, Any]) -> dict[str, Any]:
+        """What a `match` looks at."""
+        data = self.message.data
+        named = {key: data.get(key) for key in ("campaign", "category", "topic")}
+        return named | {"channel": variant["channel"]}
+
+
+def matches(match: dict[str, Any] | None, attributes: dict[str, Any]) -> bool:
+    """Whether every key of a `match` holds one of the attributes' values."""
+    for key, wanted in (match or {}).items():
+        if attributes.get(key) not in (wanted if isinstance(wanted, list) else [wanted]):
+            return False
+    return True
+
+
+def near_an_edge(case: Case, variant: dict[str, Any], now: int) -> bool:
+    """Whether it is the first or the last hour of the hours that bind the variant."""
+    entries = binding(case, variant)
+    if not entries:
+        return False
+    for edge in quiet_edges(case, entries, now - HOUR, now + HOUR):
+        before, after = within(case, entries, edge - 1), within(case, entries, edge)
+        if edge <= now and not before and after:
+            return True
+        if edge > now and before and not after:
+            return True
+    return False
+
+
+def quiet_edges(case: Case, entries: list[dict[str, Any]], start: int, end: int) -> set[int]:
+    """Every instant in a span at which one of the entries may open or close somewhere."""
+    minutes = {0}
+    for entry in entries:
+        for ranges in parse_allow(entry["allow"]).values():
+            minutes.update(minute for pair in ranges for minute in pair)
+    return wall_instants(standing.zones(case.policy, case.person), minutes, start, end)
+
+
+def binding(case: Case, variant: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of quiet_hours that match the variant and are not skipped."""
+    if case.skips("quiet_hours"):
+        return []
+    attributes = case.attributes(variant)
+    entries = case.policy.get("quiet_hours") or []
+    return [entry for entry in entries if matches(entry.get("match"), attributes)]
+
+
+def within(case: Case, entries: list[dict[str, Any]], at: int) -> bool:
+    """Whether the instant is allowed by every entry in every zone of the person."""
+    place = standing.place(case.policy, case.person)
+    return all(
+        is_allowed(parse_allow(entry["allow"]), name, *place, at)
+        for entry in entries
+        for name in standing.zones(case.policy, case.person)
+    )

@@ -1,0 +1,69 @@
+"""The intrusiveness score, factor by factor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tests.reference.facts import Send
+from tests.reference.times import duration
+
+CHANNELS = {"call": 1.0, "sms": 0.7, "push": 0.5, "email": 0.3, "in_app": 0.2}
+DEPTH: dict[str, float] = {
+    "segment": 1,
+    "browsing_history": 2,
+    "name": 3,
+    "purchase_history": 4,
+    "location": 4,
+    "health": 5,
+}
+COMFORT = {"low": 30, "normal": 60, "high": 80}
+SOURCE = {"declared": 0.7, "observed": 1.0, "third_party": 1.2, "inferred": 1.4}
+
+
+def _depths(policy: dict[str, Any]) -> dict[str, float]:
+    section = policy.get("intrusiveness")
+    found: dict[str, float] = {} if section is None else section.get("depth") or DEPTH
+    return found
+
+
+def deepest(policy: dict[str, Any], variant: dict[str, Any]) -> float:
+    """The depth of the deepest use, sources left aside."""
+    depths = _depths(policy)
+    return max((depths.get(use["attribute"], 5.0) for use in variant["uses"]), default=0.0)
+
+
+def exposure(policy: dict[str, Any], variant: dict[str, Any], repeats: int, *, edge: bool) -> float:
+    """What a variant would add, given how often the topic came and whether an edge is near."""
+    section = policy["intrusiveness"]
+    channels, depths = section.get("channels") or CHANNELS, _depths(policy)
+    c = channels.get(variant["channel"], 1.0)
+    depth = max(
+        (
+            depths.get(use["attribute"], 5) / 5 * SOURCE.get(use.get("source"), 1.0)
+            for use in variant["uses"]
+        ),
+        default=0.0,
+    )
+    d = min(1.0, max(0.0, depth - (0.1 if variant.get("justification") else 0.0)))
+    t = 1.5 if edge else 1.0
+    s = min(2.0, 1 + 0.25 * repeats)
+    value: float = 20 * c * (1 + 0.6 * d) * (1 + 0.8 * c * d) * t * s
+    return value
+
+
+def pressure(section: dict[str, Any], sends: list[Send], now: int) -> float:
+    """What the counted sends still weigh."""
+    half_life = duration(section.get("half_life", "3d"))
+    parts = [send.exposure * math.pow(2.0, -(now - send.at) / half_life) for send in sends]
+    return sum(parts)
+
+
+def ceiling(section: dict[str, Any], profile: dict[str, Any]) -> float:
+    """The person's own ceiling where they named one, else the policy's (nothing is learned)."""
+    level = (profile.get("comfort") or {}).get("level")
+    if level:
+        own: float = (COMFORT | (section.get("comfort") or {}))[level]
+        return own
+    value: float = section.get("ceiling", 60)
+    return value
