@@ -1,0 +1,229 @@
+"""Counts what a worker did, a batch at a time; names that the policy does not know are `other`."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any, get_args
+
+from governor.core import model
+from governor.core.incoming import Told
+from governor.core.instant import SECOND
+from governor.core.policy import Policy
+from governor.core.resolution import Resolution
+from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome
+from governor.metrics.catalogue import CAUSES, REASONS, STEPS, Catalogue
+from governor.metrics.prepared import (
+    NONE,
+    OTHER,
+    decision_labels,
+    finding_labels,
+    limits_of,
+    purposes_of,
+)
+
+_ENFORCED = {True: "true", False: "false"}
+_IGNORED = ("not_released",)
+_FIXED = (
+    ("waiting", ("defer", "review")),
+    ("held_closed_seconds", CAUSES),
+    ("batch_seconds", STEPS),
+    ("controls", get_args(model.Control.model_fields["action"].annotation)),
+    ("reviews", get_args(model.ReviewAnswer.model_fields["answer"].annotation)),
+    ("feedback_ignored", _IGNORED),
+)
+
+
+class _Children(dict[tuple[str, ...], Any]):
+    """The labelled children of a metric by their label values; looking one up makes it."""
+
+    def __init__(self, family: Any) -> None:
+        super().__init__()
+        self._family = family
+
+    def __missing__(self, labels: tuple[str, ...]) -> Any:
+        child = self._family.labels(*labels)
+        self[labels] = child
+        return child
+
+    def add(self, counts: Mapping[tuple[str, ...], int]) -> None:
+        for labels, count in counts.items():
+            self[labels].inc(count)
+
+
+class Metrics(Catalogue):
+    """The metrics of one worker and the ways to count; not for use from several threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._categories: set[str] = set()
+        self._channels: set[str] = set()
+        self._purposes: set[str] = {"*"}
+        self._topics: set[str] = set()
+        self._decisions = _Children(self.decisions)
+        self._findings = _Children(self.findings)
+        self._last_slots = _Children(self.last_slots)
+        self._releases = _Children(self.release_seconds)
+        self._direct = _Children(self.direct_release_seconds)
+        self._steps = _Children(self.batch_seconds)
+        self._candidates = _Children(self.candidates)
+        self._feedback = _Children(self.feedback)
+        self._consents = _Children(self.consent_changes)
+        self._controls = _Children(self.controls)
+        self._reviews = _Children(self.reviews)
+        self._ignored = _Children(self.feedback_ignored)
+        self._dead = _Children(self.dead_letters)
+        for family, values in _FIXED:
+            for value in values:
+                getattr(self, family).labels(value)
+
+    def prepare(self, policy: Policy, topics: Iterable[str] = ()) -> None:
+        """Start every series that can come up under *policy*; *topics* are those that are read.
+
+        What an earlier policy named stays known, so that nothing drops out of a graph.
+        """
+        self._categories |= set(policy.categories)
+        self._channels |= policy.channels
+        self._purposes |= set(purposes_of(policy))
+        self._topics |= set(topics)
+        for series, labels in self._started(policy):
+            for values in labels:
+                series[values]
+
+    def _started(self, policy: Policy) -> Iterator[tuple[_Children, Iterable[tuple[str, ...]]]]:
+        channels = [(channel,) for channel in sorted(policy.channels)]
+        yield self._candidates, [(category,) for category in policy.categories]
+        yield self._decisions, decision_labels(policy)
+        yield self._findings, finding_labels(policy)
+        yield self._last_slots, limits_of(policy)
+        yield self._releases, channels
+        yield self._direct, channels
+        yield self._feedback, product(get_args(model.FeedbackKind), (*policy.channels, NONE))
+        yield self._consents, product(get_args(model.ConsentAction), sorted(self._purposes))
+        yield self._dead, product(sorted(self._topics), REASONS)
+
+    def count_candidates(self, candidates: Iterable[model.Candidate]) -> None:
+        """Count candidates as they are read."""
+        known = self._categories
+        tally = Tally(one.category if one.category in known else OTHER for one in candidates)
+        for category, count in tally.items():
+            self._candidates[category,].inc(count)
+
+    def count_told(self, told: Iterable[Told]) -> None:
+        """Count facts about people as they are read: consents, feedback, reviewers' answers."""
+        for one in told:
+            fact = one.fact
+            if isinstance(fact, model.Feedback):
+                self._feedback[fact.kind, self._channel(fact.channel)].inc()
+            elif isinstance(fact, model.ConsentChange):
+                purpose = fact.purpose if fact.purpose in self._purposes else OTHER
+                self._consents[fact.action, purpose].inc()
+            elif isinstance(fact, model.ReviewAnswer):
+                self._reviews[fact.answer,].inc()
+
+    def count_controls(self, controls: Iterable[model.Control]) -> None:
+        """Count controls as they are read."""
+        for control in controls:
+            self._controls[control.action,].inc()
+
+    def count_dead_letter(self, topic: str, reason: str) -> None:
+        """Count one record that was put aside."""
+        known = reason if reason in REASONS else OTHER
+        self._dead[topic, known].inc()
+
+    def count_notes(self, notes: Iterable[str]) -> None:
+        """Count what facts came to, as a judgement notes it."""
+        for note in notes:
+            if note == "refunded":
+                self.refunded.inc()
+            elif note == "recounted":
+                self.recounted.inc()
+            elif note == "unknown_message":
+                self.feedback_unmatched.inc()
+            else:
+                self._ignored[note if note in _IGNORED else OTHER,].inc()
+
+    def count_batch(self, seconds: Mapping[str, float], messages: int) -> None:
+        """Measure one batch: how long each step took and how much was judged."""
+        for step, spent in seconds.items():
+            self._steps[step if step in STEPS else OTHER,].observe(spent)
+        self.batch_messages.observe(messages)
+
+    def count_resolutions(self, resolutions: Iterable[Resolution], at: int) -> None:
+        """Count what was decided, once published; *at* (ms) is that moment.
+
+        A repeat is counted as such and nowhere else.
+        """
+        repeats = 0
+        decisions: Tally[tuple[str, ...]] = Tally()
+        findings: Tally[tuple[str, str, Outcome, bool]] = Tally()
+        for one in resolutions:
+            if one.repeat:
+                repeats += 1
+                continue
+            verdict = one.verdict
+            variant = one.incoming.candidate.variants[verdict.variant]
+            channel = self._channel(variant.channel)
+            deciding = [found for found in verdict.findings if found.variant == variant.id]
+            rule = NONE
+            if verdict.outcome is Outcome.RELEASE:
+                self._count_release(one, channel, deciding, at)
+            else:
+                rule = _deciding_rule(deciding, verdict.code)
+            decisions[OUTCOME_NAMES[verdict.outcome], rule, channel] += 1
+            findings.update([(f.rule, f.id, f.outcome, f.enforced) for f in verdict.findings])
+        self.repeats.inc(repeats)
+        self._decisions.add(decisions)
+        for (rule, entry, outcome, enforced), count in findings.items():
+            self._findings[rule, entry, OUTCOME_NAMES[outcome], _ENFORCED[enforced]].inc(count)
+
+    def set_policy(self, active: str | None, refused: str | None = None) -> None:
+        """Tell which revision is in force and which was refused, if any."""
+        self.policy_info.clear()
+        if active is not None:
+            self.policy_info.labels(active, "active").set(1)
+        if refused is not None:
+            self.policy_info.labels(refused, "refused").set(1)
+
+    def set_waiting(self, deferred: int, in_review: int, overdue_seconds: float) -> None:
+        """Tell how much waits, and for how long the oldest of what is due is overdue."""
+        self.waiting.labels("defer").set(deferred)
+        self.waiting.labels("review").set(in_review)
+        self.waiting_overdue_seconds.set(max(0.0, overdue_seconds))
+
+    def set_lag(self, lags: Mapping[tuple[str, int], int]) -> None:
+        """Tell the lag of every partition that is owned; the others drop out."""
+        self.partition_lag.clear()
+        for (topic, partition), lag in lags.items():
+            self.partition_lag.labels(topic, str(partition)).set(lag)
+
+    def _channel(self, channel: str | None) -> str:
+        if channel is None:
+            return NONE
+        return channel if channel in self._channels else OTHER
+
+    def _count_release(
+        self, one: Resolution, channel: str, findings: Iterable[Finding], at: int
+    ) -> None:
+        seconds = max(0, at - one.incoming.record_at) / SECOND
+        self._releases[channel,].observe(seconds)
+        if not one.was_waiting:
+            self._direct[channel,].observe(seconds)
+        for found in findings:
+            if found.rule == "caps" and _took_the_last(found):
+                self._last_slots[found.id,].inc()
+
+
+def _took_the_last(found: Finding) -> bool:
+    """Tell whether the release of this variant used up the limit that it was counted against."""
+    limit, observed = found.limit, found.observed
+    if found.outcome is not Outcome.RELEASE or found.window is None:
+        return False
+    return isinstance(limit, float | int) and observed == limit - 1
+
+
+def _deciding_rule(findings: Iterable[Finding], code: str | None) -> str:
+    """Name the rule of the finding that gave the verdict its code, as decide chose it."""
+    for found in findings:
+        if found.enforced and found.code == code:
+            return found.rule
+    return OTHER
