@@ -1,0 +1,1 @@
+"""The Faust shell: topics in, verdicts out; Faust is known nowhere else."""

@@ -1,0 +1,128 @@
+"""The gate in the stream: every fetch is judged, written down, published, and only then let go."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from governor.ledger.protocol import LedgerUnavailable
+from governor.service import Arrivals, Judgement
+from governor.stream.fetch import Fetch, Lane, Record
+from governor.stream.intake import Intake
+from governor.stream.publisher import RETRY, Alive, Parts, Publisher
+
+
+class NothingButBadRecords(Exception):
+    """So many records in a row were unusable that the fault must be ours."""
+
+
+class Gate:
+    """Judges what the lanes hand out and wakes what is due.
+
+    While something cannot be trusted it holds: facts are still written down, nothing is judged.
+    `late` says why the consents cannot be relied on, None when they can.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._publisher = Publisher(parts)
+        self._governor = parts.governor
+        self._health = parts.health
+        # What wakes waiting messages runs one at a time, so that none finds what another has
+        # decided and not yet published.
+        self._waking = asyncio.Lock()
+        self._bad_in_a_row = 0
+
+    async def handle(self, fetch: Fetch) -> Awaitable[None] | None:
+        """Judge a fetch of one lane; of candidates, the publishing is returned to go on beside."""
+        start = self._parts.tick()
+
+        def alive() -> bool:
+            return fetch.alive
+
+        intake = self.read(fetch.records)
+        if fetch.channel == Lane.FIRST.name.lower():
+            async with self._waking:
+                judgement = await self._apply(intake, alive)
+                if judgement is not None:
+                    await self._publisher.publish(judgement, intake, alive, start)
+            return None
+        judgement = await self._judge(Arrivals(fresh=intake.fresh), alive)
+        if judgement is None:
+            return None
+        return self._publisher.publish(judgement, intake, alive, self._parts.tick())
+
+    async def wake(self, until: int, alive: Alive, *, catch_up: bool = False) -> None:
+        """Judge everything that is due at *until* (ms); with *catch_up* each at its own time."""
+        async with self._waking:
+            while alive():
+                judgement = await self.retry(
+                    lambda: self._governor.wake(until, catch_up=catch_up), alive
+                )
+                if judgement is None:
+                    return
+                await self._publisher.publish(judgement, Intake(), alive, self._parts.tick())
+                if not judgement.resolutions:
+                    return
+
+    def read(self, records: Sequence[Record]) -> Intake:
+        """Sort records into what they are, and count them."""
+        policy = self._governor.policy
+        intake = self._parts.reader.read(records, policy)
+        metrics = self._parts.metrics
+        metrics.count_candidates(incoming.candidate for incoming in intake.fresh)
+        metrics.count_told(intake.told)
+        metrics.count_controls(intake.controls)
+        if intake.told or intake.fresh or intake.controls:
+            self._bad_in_a_row = 0
+        else:
+            self._bad_in_a_row += len(intake.letters)
+            limit = self._parts.bad_limit
+            if limit and self._bad_in_a_row > limit:
+                last = intake.letters[-1]
+                raise NothingButBadRecords(
+                    f"{self._bad_in_a_row} records in a row are unusable, the last one "
+                    f"`{last.reason}`: {last.detail}; nothing is let go"
+                )
+        return intake
+
+    async def _apply(self, intake: Intake, alive: Alive) -> Judgement | None:
+        """Write facts and controls down, also while the gate is held."""
+        arrivals = Arrivals(told=intake.told, controls=intake.controls)
+        if not (arrivals.told or arrivals.controls):
+            return Judgement()
+        return await self.retry(
+            lambda: self._governor.judge(arrivals, self._parts.now(), hold=self.closed()), alive
+        )
+
+    async def _judge(self, arrivals: Arrivals, alive: Alive) -> Judgement | None:
+        """Judge candidates as soon as the gate is open; None when they are no longer ours."""
+        if not arrivals.fresh:
+            return Judgement()
+        while alive():
+            if self.closed():
+                await asyncio.sleep(RETRY)
+                continue
+            try:
+                return await self._governor.judge(arrivals, self._parts.now())
+            except LedgerUnavailable as error:
+                await self._publisher.wait_for_ledger(error)
+        return None
+
+    async def retry(
+        self, judge: Callable[[], Awaitable[Judgement]], alive: Alive
+    ) -> Judgement | None:
+        """Judge, again while the ledger is away; None when the work is no longer ours."""
+        while alive():
+            try:
+                return await judge()
+            except LedgerUnavailable as error:
+                await self._publisher.wait_for_ledger(error)
+        return None
+
+    def closed(self) -> bool:
+        """Tell whether the gate is held, after looking at how fresh the consents are."""
+        late = self._parts.late()
+        if late is None:
+            self._health.release("consents")
+        else:
+            self._health.hold("consents", late)
+        return self._health.held

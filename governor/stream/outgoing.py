@@ -1,0 +1,81 @@
+"""What came of a judgement, as records for the topics."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from governor.codec.encode import (
+    dead_letter_headers,
+    decision_headers,
+    encode_decision,
+    encode_released,
+    released_headers,
+)
+from governor.codec.waiting import encode_waiting
+from governor.config import topics
+from governor.core.resolution import Resolution
+from governor.core.verdict import Outcome
+from governor.ledger.keys import Sealer
+from governor.stream.intake import Letter
+from governor.stream.producer import Outgoing
+
+
+class Writer:
+    """Writes records for the topics with *prefix*."""
+
+    def __init__(self, prefix: str, sealer: Sealer) -> None:
+        self._prefix = prefix
+        self._sealer = sealer
+
+    def resolutions(self, resolutions: Iterable[Resolution], revision: str) -> list[Outgoing]:
+        """Return the records of all *resolutions*, in the order that a crash does least harm.
+
+        What waits is kept before its decision says so; a final decision stands before the
+        tombstone that lets go of what waited.
+        """
+        return [
+            record
+            for resolution in resolutions
+            for record in self._resolution(resolution, revision)
+        ]
+
+    def letters(self, letters: Sequence[Letter], at: int) -> list[Outgoing]:
+        """Return the dead letters with their original keys, bytes and headers."""
+        return [
+            Outgoing(
+                self._prefix + topics.DEAD_LETTERS,
+                letter.record.key,
+                letter.record.value,
+                dead_letter_headers(
+                    letter.record.headers,
+                    letter.reason,
+                    letter.record.topic,
+                    letter.record.partition,
+                    letter.record.offset,
+                    at,
+                ),
+            )
+            for letter in letters
+        ]
+
+    def _resolution(self, resolution: Resolution, revision: str) -> Iterator[Outgoing]:
+        key = resolution.key.encode()
+        message = resolution.incoming.candidate.id
+        waiting_key = f"{resolution.key}|{message}".encode()
+        if resolution.waiting is not None:
+            body = encode_waiting(resolution.waiting, resolution.incoming)
+            sealed = self._sealer.seal(body, waiting_key)
+            yield Outgoing(self._prefix + topics.WAITING, waiting_key, sealed)
+        if resolution.verdict.outcome is Outcome.RELEASE:
+            yield Outgoing(
+                self._prefix + topics.RELEASED,
+                resolution.incoming.candidate.person.encode(),
+                encode_released(resolution, None, resolution.verdict.send_before),
+                released_headers(resolution),
+            )
+        yield Outgoing(
+            self._prefix + topics.DECISIONS,
+            key,
+            encode_decision(resolution, revision, person=resolution.key),
+            decision_headers(resolution),
+        )
+        if resolution.verdict.final and resolution.was_waiting:
+            yield Outgoing(self._prefix + topics.WAITING, waiting_key, None)

@@ -1,0 +1,140 @@
+"""Hands what was decided to the broker, waits for it, and then lets go of what waited."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from governor.core.resolution import Resolution
+from governor.health import Health
+from governor.ledger.protocol import LedgerUnavailable
+from governor.metrics import Metrics
+from governor.service import Governor, Judgement
+from governor.stream.intake import Intake, Letter, Reader
+from governor.stream.outgoing import Writer
+from governor.stream.producer import NotDeliveredError, Outbox, Outgoing
+
+log = logging.getLogger(__name__)
+
+Alive = Callable[[], bool]
+
+PUBLISH_WITHIN = 5.0
+"""Seconds after which a commit that was not handed to the broker is judged again."""
+RETRY = 0.2
+"""Seconds between two attempts at what is away."""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a gate works with. `now` is wall time (ms), `tick` monotonic seconds."""
+
+    governor: Governor
+    reader: Reader
+    writer: Writer
+    outbox: Outbox
+    metrics: Metrics
+    health: Health
+    now: Callable[[], int]
+    tick: Callable[[], float]
+    late: Callable[[], str | None]
+    bad_limit: int
+
+
+class Publisher:
+    """Publishes what judgements came to, again and again until the broker has taken it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    async def wait_for_ledger(self, error: LedgerUnavailable) -> None:
+        """Hold the gate because of *error*, for a moment; whoever watches the ledger opens it."""
+        self.parts.health.hold("ledger", str(error))
+        await asyncio.sleep(RETRY)
+
+    async def publish(
+        self, judgement: Judgement, intake: Intake, alive: Alive, committed: float
+    ) -> None:
+        """Hand everything to the broker, wait for it, then let go of what waited.
+
+        INVARIANT (nothing-lost): nothing is let go before the broker has acknowledged all that
+        came of it. After the first attempt a verdict is never changed: it may have arrived.
+        """
+        parts = self.parts
+        letters = [*intake.letters, *_letters(judgement, intake)]
+        resolutions: Sequence[Resolution] = judgement.resolutions
+        if not (resolutions or letters) or not alive():
+            self._done(judgement, (), (), intake, 0.0)
+            return
+        if parts.tick() - committed > PUBLISH_WITHIN:
+            resolutions = await self._reconsidered(resolutions, alive)
+        start = parts.tick()
+        at = parts.now()
+        records = parts.writer.resolutions(resolutions, self.parts.governor.policy.revision)
+        await self._send([*records, *parts.writer.letters(letters, at)], alive)
+        spent = parts.tick() - start
+        await self._let_go(resolutions, alive)
+        self._done(judgement, resolutions, letters, intake, spent)
+
+    async def _reconsidered(
+        self, resolutions: Sequence[Resolution], alive: Alive
+    ) -> Sequence[Resolution]:
+        while alive():
+            try:
+                return await self.parts.governor.reconsider(resolutions, self.parts.now())
+            except LedgerUnavailable as error:
+                await self.wait_for_ledger(error)
+        return ()
+
+    async def _send(self, records: list[Outgoing], alive: Alive) -> None:
+        try:
+            while alive():
+                try:
+                    return await self.parts.outbox.send(records)
+                except NotDeliveredError as error:
+                    log.warning("publishing again: %s", error)
+                    self.parts.health.hold("broker", "what was decided cannot be published")
+                    await asyncio.sleep(RETRY)
+        finally:
+            self.parts.health.release("broker")
+
+    async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
+        while alive():
+            try:
+                return await self.parts.governor.published(resolutions)
+            except LedgerUnavailable as error:
+                await self.wait_for_ledger(error)
+
+    def _done(
+        self,
+        judgement: Judgement,
+        resolutions: Sequence[Resolution],
+        letters: Sequence[Letter],
+        intake: Intake,
+        spent: float,
+    ) -> None:
+        metrics = self.parts.metrics
+        metrics.count_resolutions(resolutions, self.parts.now())
+        metrics.count_notes(judgement.notes)
+        metrics.conflicts.inc(judgement.conflicts)
+        for letter in letters:
+            metrics.count_dead_letter(letter.record.topic, letter.reason)
+            log.warning(
+                "dead letter: %s of %s/%d at %d: %s",
+                letter.reason,
+                letter.record.topic,
+                letter.record.partition,
+                letter.record.offset,
+                letter.detail,
+            )
+        if resolutions or intake.told or intake.controls:
+            messages = len(resolutions) + len(intake.told)
+            metrics.count_batch({**judgement.seconds, "publish": spent}, messages)
+        self.parts.health.progress()
+
+
+def _letters(judgement: Judgement, intake: Intake) -> Iterable[Letter]:
+    """Return the candidates that the ledger's memory of their id refused."""
+    for incoming, reason in judgement.rejected:
+        record = intake.sources.get(id(incoming))
+        if record is not None:
+            yield Letter(record, reason, "id: is known with other content")

@@ -1,0 +1,132 @@
+"""The names of Faust, mode and aiokafka that governor leans on are what it takes them for."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka
+import mode
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from faust import App, Channel, Stream
+from faust.app.base import BootStrategy
+from faust.streams import _CStreamIterator
+from faust.tables.recovery import Recovery
+from faust.transport import consumer as base
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.threads import MethodQueue, QueueServiceThread, ServiceThread
+
+from governor.stream.fetch import Partition
+from governor.stream.transport import Consumer
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [("faust-streaming", "0.15.3"), ("aiokafka", "0.14.0"), ("mode-streaming", "0.7.1")],
+)
+def test_the_versions_are_those_that_were_read(package: str, expected: str) -> None:
+    assert version(package) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (base.Consumer._drain_messages, ["self", "fetcher"]),
+        (base.Consumer.commit, ["self", "topics", "start_new_transaction"]),
+        (base.Consumer.force_commit, ["self", "topics", "start_new_transaction"]),
+        (base.Consumer.stop_flow, ["self"]),
+        (base.Consumer.resume_flow, ["self"]),
+        (base.Consumer.perform_seek, ["self"]),
+        (base.Consumer.on_partitions_revoked, ["self", "revoked"]),
+        (base.Consumer.on_partitions_assigned, ["self", "assigned", "generation_id"]),
+        (base.Consumer.verify_event_path, ["self", "now", "tp"]),
+        (base.ThreadDelegateConsumer._commit, ["self", "offsets"]),
+        (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (driver.AIOKafkaConsumerThread._ensure_consumer, ["self"]),
+        (QueueServiceThread.call_thread, ["self", "fun", "args", "kwargs"]),
+        (MethodQueue.__init__, ["self", "num_workers", "kwargs"]),
+        (Channel.put, ["self", "value"]),
+        (Stream.noack, ["self"]),
+        (GroupCoordinator.check_errors, ["self"]),
+        (aiokafka.AIOKafkaConsumer.seek, ["self", "partition", "offset"]),
+        (aiokafka.AIOKafkaConsumer.seek_to_beginning, ["self", "partitions"]),
+        (aiokafka.AIOKafkaConsumer.committed, ["self", "partition"]),
+        (aiokafka.AIOKafkaConsumer.end_offsets, ["self", "partitions"]),
+        (aiokafka.AIOKafkaConsumer.getmany, ["self", "partitions", "timeout_ms", "max_records"]),
+        (aiokafka.AIOKafkaProducer.send_batch, ["self", "batch", "topic", "partition"]),
+        (aiokafka.AIOKafkaProducer.create_batch, ["self"]),
+        (aiokafka.AIOKafkaProducer.partitions_for, ["self", "topic"]),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_a_function_takes_what_it_is_given(function: Any, expected: list[str]) -> None:
+    assert parameters(function) == expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (driver.Consumer, ["flow_active", "consumer_stopped_errors"]),
+        (driver.AIOKafkaConsumerThread, ["_consumer"]),
+        (QueueServiceThread, ["_method_queue", "method_queue"]),
+        (App, ["transport", "topics", "on_start", "consumer", "channel", "topic", "agent"]),
+        (BootStrategy, ["enable_kafka_producer", "enable_web"]),
+        (Channel, ["subscriber_count"]),
+        (Fetcher, ["error_future"]),
+        (SubscriptionState, ["subscription"]),
+        (Assignment, ["tps", "state_value"]),
+        (TopicPartitionState, ["position", "has_valid_position"]),
+        (mode, ["CrashingSupervisor"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_name_is_there(owner: Any, names: list[str]) -> None:
+    assert [name for name in names if not hasattr(owner, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (GroupCoordinator.__init__, ["_pending_exception", "_coordination_task"]),
+        (TopicPartitionState.__init__, ["highwater", "lso", "timestamp"]),
+        (aiokafka.AIOKafkaConsumer.__init__, ["_subscription"]),
+        (aiokafka.AIOKafkaConsumer.start, ["_coordinator", "_fetcher"]),
+        (base.Consumer.__init__, ["can_resume_flow"]),
+        (ServiceThread.__init__, ["thread_loop"]),
+        (Recovery._resume_streams, ["perform_seek", "resume_flow"]),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_an_attribute_is_made_where_it_is_expected(function: Any, names: list[str]) -> None:
+    source = inspect.getsource(function)
+    assert [name for name in names if name not in source] == []
+
+
+def test_faust_seeks_before_it_lets_the_flow_go_on() -> None:
+    source = inspect.getsource(Recovery._resume_streams)
+    assert source.index("perform_seek()") < source.index("flow_control.resume()")
+    assert source.index("flow_control.resume()") < source.index("consumer.resume_flow()")
+
+
+def test_the_stream_iterator_is_the_compiled_one() -> None:
+    assert _CStreamIterator is not None
+
+
+def test_partitions_of_the_three_kinds_are_equal() -> None:
+    kinds = (Partition("t", 1), TP("t", 1), aiokafka.TopicPartition("t", 1))
+    assert len(set(kinds)) == 1
+
+
+@pytest.mark.parametrize("name", ["_watch_coordination", "_watch_progress"])
+def test_a_watchdog_runs_from_the_consumers_start(name: str) -> None:
+    assert isinstance(inspect.getattr_static(Consumer, name), mode.services.ServiceTask)
