@@ -1,0 +1,136 @@
+"""A policy in short: what it puts in force, and what ops may not expect of it."""
+
+from collections.abc import Iterator
+
+from governor.core.instant import DAY, HOUR, MINUTE, SECOND
+from governor.core.policy import WEEKDAYS, Allow, Cap, Match, Policy, Span
+
+
+def in_force(policy: Policy) -> dict[str, list[str]]:
+    """Say in short lines what each section comes to; sections without effect are absent."""
+    places = [policy.defaults.time_zone, policy.defaults.country]
+    sections = {
+        "place": [", ".join(place for place in places if place)] if any(places) else [],
+        "categories": list(_categories(policy)),
+        "caps": [_cap(cap) for cap in policy.caps],
+        "quiet hours": [
+            f"{entry.id}: {_hours(entry.allow)}, else {entry.outside}{_about(entry.match)}"
+            for entry in policy.quiet_hours
+        ],
+        "review": list(_review(policy)),
+        "kept": [
+            f"verdicts {length(policy.retention.verdicts)}",
+            f"history {length(policy.retention.history)}",
+        ],
+        "shadow": [name for name, mode in policy.modes.root.items() if mode == "shadow"],
+    }
+    return {title: lines for title, lines in sections.items() if lines}
+
+
+def warnings(policy: Policy) -> Iterator[str]:
+    """Name what is valid and yet may surprise."""
+    yield from _placeless(policy)
+    for cap in policy.caps:
+        if cap.limit == 0:
+            yield f"caps: `{cap.id}` has `limit: 0` and lets nothing through"
+    for rule in policy.review.rules:
+        if rule.sample == 0:
+            yield f"review: `{rule.id}` has `sample: 0` and takes nothing"
+
+
+def _placeless(policy: Policy) -> Iterator[str]:
+    if policy.defaults.country is not None:
+        return
+    calendar = any(cap.window and cap.window.kind != "rolling" for cap in policy.caps)
+    if policy.defaults.time_zone is None and (policy.quiet_hours or calendar):
+        yield (
+            "defaults: neither `time_zone` nor `country` is set; people of whom no place is known "
+            "are held to the strictest of all clocks on Earth"
+        )
+    for entry in policy.quiet_hours:
+        if entry.allow.holiday is not None:
+            yield (
+                f"quiet_hours: `{entry.id}` has hours for a `holiday`, which only people whose "
+                "country is known have; set `defaults.country`"
+            )
+
+
+def length(duration: int) -> str:
+    """Write a duration (ms) as ops would, a day as 24h."""
+    if duration == DAY:
+        return "24h"
+    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if duration and duration % unit == 0:
+            return f"{duration // unit}{letter}"
+    return f"{duration // SECOND}s"
+
+
+def _categories(policy: Policy) -> Iterator[str]:
+    for name, category in policy.categories.items():
+        parts = [f"{category.purpose} on {' or '.join(category.basis)}"]
+        if category.proof:
+            parts.append("proof required")
+        if category.skips:
+            parts.append(f"skips {', '.join(sorted(category.skips))}")
+        if not category.counts:
+            parts.append("counts for no cap")
+        if category.quota:
+            quota = category.quota
+            parts.append(f"quota {quota.limit} in {length(quota.window)}, then {quota.at_quota}")
+        yield f"{name}: {'; '.join(parts)}"
+
+
+def _cap(cap: Cap) -> str:
+    if cap.min_gap is not None:
+        what = f"{length(cap.min_gap)} apart"
+    elif cap.silence_after is not None and cap.window is not None:
+        what = f"silence for {cap.window.text} after {' or '.join(cap.silence_after)}"
+    else:
+        what = f"at most {cap.limit} in {cap.window.text if cap.window else ''}"
+    per = "" if cap.per == ("person",) else f" per {' and '.join(cap.per)}"
+    return f"{cap.id}: {what}{per}, else {cap.at_cap}{_about(cap.match)}"
+
+
+def _review(policy: Policy) -> Iterator[str]:
+    for rule in policy.review.rules:
+        share = "" if rule.sample == 1 else f"{rule.sample * 100:g} % of "
+        eyes = "1 reviewer" if rule.reviewers == 1 else f"{rule.reviewers} reviewers"
+        yield f"{rule.id}: {share}what matches, {eyes}{_about(rule.when)}"
+    if policy.review.rules:
+        review = policy.review
+        yield f"unanswered after {length(review.deadline)}: {review.on_deadline}"
+
+
+def _about(match: Match) -> str:
+    named = {
+        "category": match.category,
+        "campaign": match.campaign,
+        "channel": match.channel,
+        "topic": match.topic,
+    }
+    parts = [f"{key} {', '.join(sorted(names))}" for key, names in named.items() if names]
+    return f" [{'; '.join(parts)}]" if parts else ""
+
+
+def _hours(allow: Allow) -> str:
+    groups: list[tuple[list[str], tuple[Span, ...]]] = []
+    for day, spans in zip(WEEKDAYS, allow.days, strict=True):
+        if groups and groups[-1][1] == spans:
+            groups[-1][0].append(day)
+        else:
+            groups.append(([day], spans))
+    texts = [
+        f"{days[0] if len(days) == 1 else f'{days[0]}-{days[-1]}'} {_spans(spans)}"
+        for days, spans in groups
+    ]
+    if allow.holiday is not None:
+        texts.append(f"holiday {_spans(allow.holiday)}")
+    return ", ".join(texts)
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    return " and ".join(f"{_clock(start)}-{_clock(end)}" for start, end in spans) or "none"
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -1,0 +1,102 @@
+"""A CSV file as rows of text, with the number of each row and a reason where one cannot be read."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from governor.config.defects import Defect
+from governor.core.policy.values import suggestion
+
+_GZIP = b"\x1f\x8b"
+_MOST_DEFECTS = 20
+_LARGEST_CELL = 1 << 20
+
+
+class InputInvalid(Exception):
+    """An input that cannot be used, with what is wrong and where; the place is a row of a CSV."""
+
+    def __init__(self, defects: Iterable[Defect]) -> None:
+        """Keep the first defects in the order of their files and places."""
+        every = sorted(set(defects))
+        self.defects = every[:_MOST_DEFECTS]
+        if len(every) > _MOST_DEFECTS:
+            more = f"and {len(every) - _MOST_DEFECTS} more like these"
+            self.defects.append(Defect(every[-1].file, 0, more))
+        super().__init__("\n".join(str(defect) for defect in self.defects))
+
+
+class Table:
+    """The rows of a CSV or CSV.gz, a byte-order mark passed over.
+
+    Without *columns* the first line names them; with *columns* there is no such line, and cells
+    beyond them are passed over.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str] | None = None) -> None:
+        """Name the file; it is opened when rows are asked for."""
+        self.path = path
+        self._columns = columns
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield number and *wanted* cells of each row, blank lines passed over.
+
+        Raises InputInvalid for a file that cannot be read on, and for a row of another width.
+        """
+        number = 0
+        try:
+            with self._open() as text:
+                lines = (line for line in csv.reader(text, strict=True) if line)
+                header = self._header(lines)
+                picks = [header.index(name) for name in self._known(wanted, header)]
+                width, exact = len(header), self._columns is None
+                for number, line in enumerate(lines, 1):
+                    if len(line) < width or (exact and len(line) > width):
+                        raise self.invalid(number, f"has {len(line)} cells, expected {width}")
+                    yield number, [line[pick] for pick in picks]
+        except UnicodeDecodeError:
+            raise self.invalid(number + 1, "is no UTF-8 text, or a row soon after") from None
+        except csv.Error as error:
+            raise self.invalid(number + 1, f"is no CSV: {error}") from None
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise self.invalid(number + 1, "ends in the middle of its compressed data") from None
+        except OSError as error:
+            reason = (error.strerror or "it is away").lower()
+            raise self.invalid(0, f"cannot be read: {reason}") from None
+
+    def defect(self, row: int, message: str) -> Defect:
+        """Say what is wrong with a row, 0 for the whole file."""
+        return Defect(str(self.path), row, message)
+
+    def invalid(self, row: int, message: str) -> InputInvalid:
+        """Build the error of a row that ends the reading."""
+        return InputInvalid([self.defect(row, message)])
+
+    @contextmanager
+    def _open(self) -> Iterator[io.TextIOBase]:
+        csv.field_size_limit(_LARGEST_CELL)
+        with self.path.open("rb") as stream:
+            zipped = stream.read(2) == _GZIP
+            stream.seek(0)
+            inner = gzip.GzipFile(fileobj=stream) if zipped else stream
+            with io.TextIOWrapper(inner, encoding="utf-8-sig", newline="") as text:
+                yield text
+
+    def _header(self, lines: Iterator[list[str]]) -> list[str]:
+        header = list(self._columns) if self._columns is not None else next(lines, [])
+        if not header:
+            raise self.invalid(0, "is empty, its first line names the columns")
+        return header
+
+    def _known(self, wanted: Sequence[str], header: list[str]) -> Sequence[str]:
+        defects = [
+            self.defect(0, f"has no column `{name}` of the map{suggestion(name, header)}")
+            for name in dict.fromkeys(wanted)
+            if name not in header
+        ]
+        if defects:
+            raise InputInvalid(defects)
+        return wanted

@@ -1,0 +1,165 @@
+"""Makes the topics that governor needs, and tells where those that are there do not fit."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from governor.broker import PATIENCE, administration, visit
+from governor.config.settings import Settings
+from governor.config.topics import ROOMY_BYTES, Topic, named
+from governor.core.policy import Policy
+
+USUAL_PARTITIONS = 12
+_MOST_REPLICAS = 3
+_GLANCE = 0.1
+
+
+class Report(msgspec.Struct):
+    """What was made, what was there, and what does not fit, the topic's name first."""
+
+    created: list[str] = msgspec.field(default_factory=list)
+    there: list[str] = msgspec.field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+def create(settings: Settings, policy: Policy, partitions: int | None = None) -> Report:
+    """Make every topic that is missing; what is there is looked at and never changed.
+
+    Without *partitions* new topics get as many as those that are there. Raises BrokerUnavailable.
+    """
+    return visit(settings, _create(settings, policy, partitions))
+
+
+def missing(settings: Settings) -> list[str]:
+    """Return the topics that the broker lacks. Raises BrokerUnavailable."""
+    return visit(settings, _missing(settings))
+
+
+async def _missing(settings: Settings) -> list[str]:
+    topics = dict(named(settings.topic_prefix))
+    async with administration(settings) as client, asyncio.timeout(PATIENCE):
+        there = await _partitions(client, topics)
+    return sorted(set(topics) - set(there))
+
+
+async def _create(settings: Settings, policy: Policy, partitions: int | None) -> Report:
+    topics = dict(named(settings.topic_prefix))
+    async with administration(settings) as client, asyncio.timeout(6 * PATIENCE):
+        there = await _partitions(client, topics)
+        shared = [number for name, number in there.items() if not topics[name].single]
+        wanted = partitions or max(shared, default=USUAL_PARTITIONS)
+        report = Report(there=sorted(there))
+        report.problems += _uneven(topics, there, wanted)
+        report.problems += await _unfit(client, topics, there, policy)
+        missing = {name: topic for name, topic in topics.items() if name not in there}
+        if missing:
+            await _make(client, missing, wanted, policy, report)
+    return report
+
+
+async def _partitions(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """Return how many partitions those of *names* have that are on the broker and ready."""
+    found = {topic["topic"]: topic for topic in await client.describe_topics()}
+    return {
+        name: len(found[name]["partitions"])
+        for name in names
+        if name in found and not found[name]["error_code"]
+    }
+
+
+def _uneven(topics: Mapping[str, Topic], there: Mapping[str, int], wanted: int) -> list[str]:
+    return [
+        f"{name}: has {number} partitions where all others have {wanted}; give the topics of a"
+        " person the same number before anything is written to them"
+        for name, number in sorted(there.items())
+        if not topics[name].single and number != wanted
+    ]
+
+
+def configuration(topic: Topic, policy: Policy, replicas: int) -> dict[str, str]:
+    """Return how *topic* is to be set up on the broker."""
+    chosen = {"cleanup.policy": "compact" if topic.kept == "last" else "delete"}
+    if topic.kept == "history":
+        chosen["retention.ms"] = str(policy.retention.history)
+        chosen["retention.bytes"] = "-1"
+    if topic.roomy:
+        chosen["max.message.bytes"] = str(ROOMY_BYTES)
+    if replicas >= _MOST_REPLICAS:
+        chosen["min.insync.replicas"] = "2"
+    return chosen
+
+
+async def _unfit(
+    client: AIOKafkaAdminClient,
+    topics: Mapping[str, Topic],
+    there: Mapping[str, int],
+    policy: Policy,
+) -> list[str]:
+    if not there:
+        return []
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
+    problems = []
+    for answer in await client.describe_configs(asked):
+        for _code, _message, _type, name, entries, *_ in answer.resources:
+            config = {entry[0]: entry[1] for entry in entries}
+            problems += [f"{name}: {flaw}" for flaw in _flaws(topics[name], config, policy)]
+    return sorted(problems)
+
+
+def _flaws(topic: Topic, config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
+    wanted = configuration(topic, policy, 0)
+    cleanup = config.get("cleanup.policy")
+    if cleanup is not None and cleanup != wanted["cleanup.policy"]:
+        why = "" if topic.kept == "last" else ": compaction loses what is keyed by one person"
+        yield f"`cleanup.policy` is `{cleanup}`, set `{wanted['cleanup.policy']}`{why}"
+    if topic.kept == "history":
+        for key in ("retention.ms", "retention.bytes"):
+            if _shorter(config.get(key), wanted[key]):
+                yield f"`{key}` is `{config[key]}`, less than the policy's history: {wanted[key]}"
+    if topic.roomy and _shorter(config.get("max.message.bytes"), str(ROOMY_BYTES)):
+        yield f"`max.message.bytes` is `{config['max.message.bytes']}`, set {ROOMY_BYTES}"
+
+
+def _shorter(given: str | None, wanted: str) -> bool:
+    """Compare two limits of the broker, -1 being none."""
+    if given is None or int(given) < 0:
+        return False
+    return int(wanted) < 0 or int(given) < int(wanted)
+
+
+async def _make(
+    client: AIOKafkaAdminClient,
+    missing: Mapping[str, Topic],
+    partitions: int,
+    policy: Policy,
+    report: Report,
+) -> None:
+    brokers = (await client.describe_cluster())["brokers"]
+    replicas = min(_MOST_REPLICAS, len(brokers))
+    new = [
+        NewTopic(
+            name,
+            1 if topic.single else partitions,
+            replicas,
+            topic_configs=configuration(topic, policy, replicas),
+        )
+        for name, topic in missing.items()
+    ]
+    answer = await client.create_topics(new, timeout_ms=int(PATIENCE * 1_000))
+    for name, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if not code:
+            report.created.append(name)
+        elif error is TopicAlreadyExistsError:
+            report.there.append(name)
+        else:
+            report.problems.append(f"{name}: cannot be made: {(rest or [error.__name__])[0]}")
+    for _ in range(int(PATIENCE / _GLANCE)):
+        if len(await _partitions(client, report.created)) == len(report.created):
+            return
+        await asyncio.sleep(_GLANCE)
