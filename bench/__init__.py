@@ -1,0 +1,1 @@
+"""Benchmarks: every side in one run, interleaved, and only ratios count."""
