@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import faust
-
 from governor import logs
-from governor.broker import BrokerUnavailable
+from governor.broker import BrokerUnavailable, has_begun
 from governor.config import topics
 from governor.config.policy_file import load_policy
 from governor.config.settings import Settings
@@ -19,14 +18,16 @@ from governor.core.policy import Policy
 from governor.health import Health
 from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
 from governor.ledger.protocol import LedgerUnavailable
-from governor.ledger.redis import RedisLedger
+from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
 from governor.probes import Probes
+from governor.rebuild import Progress, Rebuild
 from governor.service import Governor
-from governor.stream.duties import LedgerWatch, PolicyWatch, Tally, Waker
-from governor.stream.fetch import Partition
+from governor.stream.duties import WATCH_EVERY, PolicyWatch, Tally, Waker
+from governor.stream.fetch import Lane, Partition
 from governor.stream.gate import Gate
 from governor.stream.intake import LANES, Reader
+from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.outgoing import Writer
 from governor.stream.producer import Outbox
 from governor.stream.publisher import Parts
@@ -90,6 +91,17 @@ def sealer_of(settings: Settings) -> Sealer:
     return Sealer(keys, current)
 
 
+def wall() -> int:
+    """Return what time it is, in ms."""
+    return time.time_ns() // 1_000_000
+
+
+def ledger_of(settings: Settings, guard: Guard | None = None) -> RedisLedger:
+    """Return the ledger of these settings; a replay's claims are leased to nobody."""
+    lease = 0 if settings.clock == "record" else 2 * SECOND
+    return RedisLedger(settings.redis, f"{settings.topic_prefix}g:", lease=lease, guard=guard)
+
+
 class _Worker:
     """One worker, from its settings to its end."""
 
@@ -97,9 +109,9 @@ class _Worker:
         self._settings = settings
         self._replays = settings.clock == "record"
         prefix = settings.topic_prefix
-        self._ledger = RedisLedger(
-            settings.redis, f"{prefix}g:", lease=0 if self._replays else 2 * SECOND
-        )
+        guard = Guard()
+        self._ledger = ledger_of(settings, guard)
+        self._unguarded = ledger_of(settings)
         self._metrics = Metrics()
         self._health = Health(self._metrics, time.monotonic, self._lag)
         self._stream = StreamSettings(
@@ -116,11 +128,12 @@ class _Worker:
             prefix + name for name in (topics.CONSENTS, topics.CANCELLATIONS, topics.CONTROL)
         )
         sealer = sealer_of(settings)
+        self._names = Pseudonyms(settings.pseudonym_key)
         self._parts = Parts(
             governor=Governor(
                 policy,
                 self._ledger,
-                Pseudonyms(settings.pseudonym_key),
+                self._names,
                 sealer,
                 tick=time.perf_counter,
             ),
@@ -131,14 +144,32 @@ class _Worker:
             ),
             metrics=self._metrics,
             health=self._health,
-            now=lambda: time.time_ns() // 1_000_000,
+            now=wall,
             tick=time.monotonic,
             late=self._late,
             bad_limit=settings.dead_letter_limit,
         )
         self._gate = Gate(self._parts)
+        self._health.hold("ledger", "it was not looked at yet")
+        rebuild = Rebuild(
+            settings,
+            policy,
+            self._unguarded,
+            self._names,
+            sealer,
+            self._restored,
+        )
+        self._watch = LedgerWatch(
+            self._parts,
+            self._unguarded,
+            guard,
+            restore=rebuild.run,
+            begun=lambda: has_begun(settings),
+            applied=self._applied,
+            clocks=not self._replays,
+        )
         handle = Replay(self._parts, self._gate).handle if self._replays else self._gate.handle
-        self._app: faust.App = make_app(self._stream, handle, excused=lambda: self._health.held)
+        self._app = make_app(self._stream, handle, excused=lambda: self._health.held)
         self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
         self._policies.use(policy)
 
@@ -151,7 +182,7 @@ class _Worker:
         """Open what the worker needs and keep its duties going while it runs."""
         address = self._settings.metrics
         duties = [
-            LedgerWatch(self._parts, self._ledger, clocks=not self._replays).run,
+            self._watch_ledger,
             self._policies.run,
             Tally(self._parts, self._ledger).run,
             self._report,
@@ -168,6 +199,7 @@ class _Worker:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self._ledger.close()
+                await self._unguarded.close()
 
     async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
         """Do *duty* for ever; when it fails, so does the worker."""
@@ -176,6 +208,26 @@ class _Worker:
         except Exception as error:
             log.exception("a duty failed")
             await self._app.crash(error)
+
+    async def _watch_ledger(self) -> None:
+        while True:
+            await self._watch.look()
+            await asyncio.sleep(WATCH_EVERY)
+
+    def _restored(self, progress: Progress) -> None:
+        words = f"being restored: {progress.records} records read, now {progress.topic}"
+        self._health.hold("ledger", words)
+
+    def _applied(self) -> dict[str, dict[int, int]]:
+        """Tell how far this worker has applied the inputs that a rebuild would read again."""
+        applied: dict[str, dict[int, int]] = defaultdict(dict)
+        consumer = self._consumer()
+        for each in consumer.assigned if consumer else ():
+            at = consumer.assigned[each].applied_to if consumer else None
+            if at is not None and self._stream.topics[each.topic] is Lane.FIRST:
+                name = each.topic.removeprefix(self._settings.topic_prefix)
+                applied[name][each.partition] = at
+        return applied
 
     async def _report(self) -> None:
         """Tell health and metrics every second how far the partitions have come."""

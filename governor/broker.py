@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from governor.config.settings import Settings, SettingsInvalid
-from governor.config.topics import ROOMY_BYTES
+from governor.config.topics import DECISIONS, ROOMY_BYTES
 
 T = TypeVar("T")
 
@@ -21,6 +21,8 @@ PATIENCE = 10.0
 
 _READING = 300.0
 _AT_ONCE = 500
+# A fetch under way for one partition keeps the next one waiting for so long.
+_GLANCE_MS = 20
 
 
 class BrokerUnavailable(Exception):
@@ -30,13 +32,17 @@ class BrokerUnavailable(Exception):
 def visit(settings: Settings, errand: Coroutine[Any, Any, T]) -> T:
     """Run *errand*; whatever is wrong with the broker comes out as BrokerUnavailable."""
     place = ",".join(settings.brokers)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is said here, once
+    client_log = logging.getLogger("aiokafka")
+    level = client_log.level
+    client_log.setLevel(logging.CRITICAL)  # what is wrong is said here, once
     try:
         return asyncio.run(errand)
     except TimeoutError:
         raise BrokerUnavailable(f"kafka at {place}: does not answer in time") from None
     except (KafkaError, ConnectionError) as error:
         raise BrokerUnavailable(f"kafka at {place}: {_said(error)}") from None
+    finally:
+        client_log.setLevel(level)
 
 
 @asynccontextmanager
@@ -65,38 +71,129 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
+async def partition_counts(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """Return how many partitions those of *names* have that are on the broker and ready."""
+    found = {topic["topic"]: topic for topic in await client.describe_topics()}
+    return {
+        name: len(found[name]["partitions"])
+        for name in names
+        if name in found and not found[name]["error_code"]
+    }
+
+
+async def has_begun(settings: Settings) -> bool:
+    """Tell whether the group of *settings* has applied anything, or anything was ever decided.
+
+    Raises BrokerUnavailable.
+    """
+    prefix = settings.topic_prefix
+    try:
+        async with administration(settings) as client, asyncio.timeout(PATIENCE):
+            offsets = await client.list_consumer_group_offsets(settings.group)
+            applied = [
+                found.offset > 0
+                for each, found in offsets.items()
+                if each.topic.startswith(prefix) and found.offset is not None
+            ]
+        if any(applied):
+            return True
+        async with aclosing(records(settings, prefix + DECISIONS)) as every:
+            async for _record in every:
+                return True
+    except (KafkaError, TimeoutError, ConnectionError) as error:
+        raise BrokerUnavailable(f"kafka: {_said(error)}") from None
+    return False
+
+
 async def records(settings: Settings, topic: str) -> AsyncGenerator[ConsumerRecord, None]:
     """Yield all that *topic* holds at this moment, partition by partition in its order."""
+    async with reading(settings, [topic]) as logs, aclosing(logs.records(topic)) as every:
+        async for record in every:
+            yield record
+
+
+@asynccontextmanager
+async def reading(
+    settings: Settings, names: Collection[str], within: float = _READING
+) -> AsyncIterator["TopicLogs"]:
+    """Connect to read topics from wherever one likes, for *within* seconds at most."""
+    async with administration(settings) as client, asyncio.timeout(PATIENCE):
+        numbers = await partition_counts(client, names)
     consumer = AIOKafkaConsumer(
-        **_options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+        **_options(settings), enable_auto_commit=False, fetch_max_wait_ms=_GLANCE_MS
     )
     try:
         async with asyncio.timeout(PATIENCE):
             await consumer.start()
-            ends = await _ends(consumer, topic)
-        async with asyncio.timeout(_READING):
-            async for record in _read(consumer, ends):
-                yield record
+        async with asyncio.timeout(within):
+            yield TopicLogs(consumer, numbers)
     finally:
         await consumer.stop()
 
 
-async def _ends(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
-    if topic not in await consumer.topics():
-        raise BrokerUnavailable(f"kafka: has no topic `{topic}`, `governor topics create` makes it")
-    partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
-    consumer.assign(partitions)
-    starts = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
+class TopicLogs:
+    """Topics as logs that can be read from any place, one after the other."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, numbers: Mapping[str, int]) -> None:
+        self._consumer = consumer
+        self._numbers = numbers
+
+    async def records(
+        self,
+        topic: str,
+        *,
+        since: int | None = None,
+        offsets: Mapping[int, int] | None = None,
+    ) -> AsyncGenerator[ConsumerRecord, None]:
+        """Yield what *topic* holds at this moment, partition by partition in its order.
+
+        From the first record at *since* (ms) or after it, or from the *offsets* of partitions;
+        what they do not name is read from its beginning.
+        """
+        number = self._numbers.get(topic)
+        if number is None:
+            raise BrokerUnavailable(
+                f"kafka: has no topic `{topic}`, `governor topics create` makes it"
+            )
+        async with asyncio.timeout(PATIENCE):
+            partitions = [TopicPartition(topic, one) for one in range(number)]
+            ends = await _ends(self._consumer, partitions)
+            starts = await _starts(self._consumer, ends, since, offsets or {})
+        async for record in _read(self._consumer, starts, ends):
+            yield record
+
+
+async def _starts(
+    consumer: AIOKafkaConsumer,
+    ends: Mapping[TopicPartition, int],
+    since: int | None,
+    offsets: Mapping[int, int],
+) -> dict[TopicPartition, int]:
+    starts = await consumer.beginning_offsets(list(ends)) if ends else {}
+    for each, start in starts.items():
+        starts[each] = max(start, offsets.get(each.partition, start))
+    if since is not None and ends:
+        found = await consumer.offsets_for_times(dict.fromkeys(ends, since))
+        for each, at in found.items():
+            starts[each] = ends[each] if at is None else at.offset
+    return dict(starts)
+
+
+async def _ends(
+    consumer: AIOKafkaConsumer, topic: list[TopicPartition]
+) -> dict[TopicPartition, int]:
+    consumer.assign(topic)
+    starts = await consumer.beginning_offsets(topic)
+    ends = await consumer.end_offsets(topic)
     return {partition: end for partition, end in ends.items() if starts[partition] < end}
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
+    consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
 ) -> AsyncIterator[ConsumerRecord]:
     for partition, end in sorted(ends.items()):
         consumer.assign([partition])
-        await consumer.seek_to_beginning(partition)
+        consumer.seek(partition, starts[partition])
         while await consumer.position(partition) < end:
             async with asyncio.timeout(PATIENCE):
                 found = await consumer.getmany(partition, timeout_ms=500, max_records=_AT_ONCE)
@@ -119,5 +216,7 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, KafkaConnectionError | ConnectionError):
+        return "cannot be reached"
     text = str(error) or type(error).__name__
     return text[:200].rstrip(".")

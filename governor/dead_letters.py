@@ -72,11 +72,13 @@ async def _retry(settings: Settings, places: set[tuple[int, int]], now: int) -> 
 
     async with producing(settings) as producer:
         async for letter, record in _chosen(settings, chosen, None):
-            if letter.topic in known:
+            if letter.topic not in known:
+                retried.left.append((letter, f"`{letter.topic}` is no topic of governor"))
+            elif record.key is None and record.value is None:
+                retried.left.append((letter, "has neither key nor value"))
+            else:
                 await _publish(producer, letter, record, now)
                 retried.published.append(letter)
-            else:
-                retried.left.append((letter, f"`{letter.topic}` is no topic of governor"))
     return retried
 
 

@@ -50,6 +50,10 @@ class Health:
         """Whether anything holds the gate closed."""
         return bool(self._holds)
 
+    def holds(self, cause: Cause) -> bool:
+        """Tell whether the gate is held for *cause*."""
+        return cause in self._holds
+
     def progress(self) -> None:
         """Note that records were applied or a message was judged again."""
         self._moved_at = self._clock()
@@ -67,12 +71,12 @@ class Health:
         self._count_held()
         if self._holds.pop(cause, None) is not None:
             del self._counted_to[cause]
-            self._start_watching()
 
     def assigned(self, partitions: int | None) -> None:
         """Note how many partitions are owned; None: not known yet, or being redistributed."""
-        self._partitions = partitions
-        self._start_watching()
+        if partitions != self._partitions:
+            self._partitions = partitions
+            self.progress()
 
     def ledger_trusted(self, trusted: bool) -> None:  # noqa: FBT001
         """Note whether the ledger answers and is known to have lost nothing."""
@@ -130,10 +134,6 @@ class Health:
         elif self._behind_since is None:
             self._behind_since = self._clock()
         return lag
-
-    def _start_watching(self) -> None:
-        self._moved_at = self._clock()
-        self._behind_since = None
 
     def _count_held(self) -> None:
         now = self._clock()

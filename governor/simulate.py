@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 
 from governor.codec.decode import EventKind, Rejected, decode_event, parse
 from governor.codec.encode import encode_decision
+from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.core.instant import DAY, format_instant, parse_instant
 from governor.core.policy import Policy
@@ -151,9 +152,7 @@ class _Simulation:
         for event in events:
             self.summary.events += 1
             try:
-                if event.kind not in _KINDS:
-                    raise Rejected("invalid", f"type: must be one of {', '.join(sorted(_KINDS))}")
-                value = decode_event(event.kind, event.data, event.at, self.policy)  # type: ignore[arg-type]
+                value = self._read(event)
             except Rejected as error:
                 self._reject(error.reason, error.detail, event.data, event.at)
                 continue
@@ -165,6 +164,11 @@ class _Simulation:
                 controls.append(value)
         self.summary.candidates += len(fresh)
         return Arrivals(told, fresh, controls)
+
+    def _read(self, event: Event) -> Incoming | Told | model.Control:
+        if event.kind not in _KINDS:
+            raise Rejected("invalid", f"type: must be one of {', '.join(sorted(_KINDS))}")
+        return decode_event(cast("EventKind", event.kind), event.data, event.at, self.policy)
 
     def _write(self, judgement: Judgement, at: int) -> None:
         for incoming, reason in judgement.rejected:

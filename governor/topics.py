@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from governor.broker import PATIENCE, administration, visit
+from governor.broker import PATIENCE, administration, partition_counts, visit
 from governor.config.settings import Settings
-from governor.config.topics import ROOMY_BYTES, Topic, named
+from governor.config.topics import INPUT_BYTES, ROOMY_BYTES, Topic, named
 from governor.core.policy import Policy
 
 USUAL_PARTITIONS = 12
@@ -43,33 +43,24 @@ def missing(settings: Settings) -> list[str]:
 async def _missing(settings: Settings) -> list[str]:
     topics = dict(named(settings.topic_prefix))
     async with administration(settings) as client, asyncio.timeout(PATIENCE):
-        there = await _partitions(client, topics)
+        there = await partition_counts(client, topics)
     return sorted(set(topics) - set(there))
 
 
 async def _create(settings: Settings, policy: Policy, partitions: int | None) -> Report:
     topics = dict(named(settings.topic_prefix))
     async with administration(settings) as client, asyncio.timeout(6 * PATIENCE):
-        there = await _partitions(client, topics)
+        there = await partition_counts(client, topics)
         shared = [number for name, number in there.items() if not topics[name].single]
         wanted = partitions or max(shared, default=USUAL_PARTITIONS)
         report = Report(there=sorted(there))
+        absent = {name: topic for name, topic in topics.items() if name not in there}
+        if absent:
+            await _make(client, absent, wanted, policy, report)
+            there = await _settled(client, [*report.created, *report.there])
         report.problems += _uneven(topics, there, wanted)
         report.problems += await _unfit(client, topics, there, policy)
-        missing = {name: topic for name, topic in topics.items() if name not in there}
-        if missing:
-            await _make(client, missing, wanted, policy, report)
     return report
-
-
-async def _partitions(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
-    """Return how many partitions those of *names* have that are on the broker and ready."""
-    found = {topic["topic"]: topic for topic in await client.describe_topics()}
-    return {
-        name: len(found[name]["partitions"])
-        for name in names
-        if name in found and not found[name]["error_code"]
-    }
 
 
 def _uneven(topics: Mapping[str, Topic], there: Mapping[str, int], wanted: int) -> list[str]:
@@ -87,8 +78,7 @@ def configuration(topic: Topic, policy: Policy, replicas: int) -> dict[str, str]
     if topic.kept == "history":
         chosen["retention.ms"] = str(policy.retention.history)
         chosen["retention.bytes"] = "-1"
-    if topic.roomy:
-        chosen["max.message.bytes"] = str(ROOMY_BYTES)
+    chosen["max.message.bytes"] = str(ROOMY_BYTES if topic.roomy else INPUT_BYTES)
     if replicas >= _MOST_REPLICAS:
         chosen["min.insync.replicas"] = "2"
     return chosen
@@ -134,7 +124,7 @@ def _shorter(given: str | None, wanted: str) -> bool:
 
 async def _make(
     client: AIOKafkaAdminClient,
-    missing: Mapping[str, Topic],
+    absent: Mapping[str, Topic],
     partitions: int,
     policy: Policy,
     report: Report,
@@ -148,7 +138,7 @@ async def _make(
             replicas,
             topic_configs=configuration(topic, policy, replicas),
         )
-        for name, topic in missing.items()
+        for name, topic in absent.items()
     ]
     answer = await client.create_topics(new, timeout_ms=int(PATIENCE * 1_000))
     for name, code, *rest in answer.topic_errors:
@@ -159,7 +149,14 @@ async def _make(
             report.there.append(name)
         else:
             report.problems.append(f"{name}: cannot be made: {(rest or [error.__name__])[0]}")
+
+
+async def _settled(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Wait until the broker shows all of *names*, for what is made shows a little later."""
+    there: dict[str, int] = {}
     for _ in range(int(PATIENCE / _GLANCE)):
-        if len(await _partitions(client, report.created)) == len(report.created):
-            return
+        there = await partition_counts(client, names)
+        if len(there) == len(names):
+            break
         await asyncio.sleep(_GLANCE)
+    return there

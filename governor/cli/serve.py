@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from governor.cli.output import settings
+from governor.cli.output import as_json, settings
 
 
 @click.command()
@@ -21,8 +21,9 @@ def run() -> None:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
-def demo(keep: bool) -> None:  # noqa: FBT001
+@as_json
+def demo(keep: bool, json_: bool) -> None:  # noqa: FBT001
     """Play a sample day, with nothing to install."""
     from governor import demo as sample
 
-    sys.exit(sample.run(keep=keep))
+    sys.exit(sample.run(keep=keep, as_json=json_))

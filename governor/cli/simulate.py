@@ -60,9 +60,10 @@ def simulate(
 ) -> None:
     """Judge recorded events under a policy.
 
-    They are judged as the worker would, on their own time. Writes one decision a line; what the run came to is told on standard error. With --compare the
-    messages that end differently are printed instead (decisions of the first policy go to --out),
-    and the exit code is 1 if there are any.
+    They are judged as the worker would, on their own time. Writes one decision a line; what the
+    run came to is told on standard error. With --compare the messages that end differently are
+    printed instead (decisions of the first policy go to --out), and the exit code is 1 if there
+    are any.
     """
     from governor.config import load_policy
 

@@ -87,11 +87,15 @@ def encode_released(
 
 
 def released_headers(resolution: Resolution) -> list[tuple[str, bytes]]:
-    """Make the headers of a released record: CloudEvents, what to deduplicate by, the trace."""
+    """Make the headers of a released record: CloudEvents, what to deduplicate by, the trace.
+
+    `governor_entry` is what a rebuild of the ledger needs besides.
+    """
     return [
         *_event_headers(resolution, RELEASED_TYPE, b"governor/released"),
         ("governor_decision_id", resolution.decision_id.encode()),
         ("idempotency_key", resolution.incoming.candidate.id.encode()),
+        ("governor_entry", _encode(_whole_entry(resolution))),
         *resolution.incoming.trace,
     ]
 
@@ -156,6 +160,17 @@ def _score(score: Score) -> dict[str, float]:
         "pressure": round(score.pressure, 4),
         "after": round(score.after, 4),
         "ceiling": round(score.ceiling, 4),
+    }
+
+
+def _whole_entry(resolution: Resolution) -> dict[str, Any]:
+    """Write all that the ledger keeps of a release and the released record itself does not tell."""
+    entry = {} if resolution.entry is None else _entry(resolution.entry)
+    return entry | {
+        "variant_index": resolution.verdict.variant,
+        "attempt": resolution.attempt,
+        "seq": resolution.seq,
+        "digest": f"{resolution.incoming.digest:016x}",
     }
 
 

@@ -18,8 +18,9 @@ CONTROL = "governor.control"
 WAITING = "governor.waiting"
 DEAD_LETTERS = "outreach.dead-letters"
 
-# What governor adds to a record may not make it too large for the topic it goes to next.
-ROOMY_BYTES = 8 << 20
+# Inputs take more than is judged, so that what is too large reaches the dead letters; what governor
+# adds to a record may not make it too large for the topic it goes to next.
+INPUT_BYTES, ROOMY_BYTES = 6 << 20, 8 << 20
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -28,7 +29,7 @@ class Topic(msgspec.Struct, frozen=True):
     `kept` is for how long: as long as the policy's `retention.history`, as long as the broker
     keeps things, or the last record of each key. A `single` topic has one partition, all others
     have the same number, so that a person has the same one everywhere. `roomy` topics take
-    records larger than those that come in.
+    records larger than those that come in, and those take more than the broker does by default.
     """
 
     name: str

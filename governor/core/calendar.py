@@ -195,7 +195,10 @@ def is_open(allow: Allow, place: Place, at: int) -> bool:
 
 
 def closes(allow: Allow, place: Place, at: int) -> int | None:
-    """Return when the allowed hours that *at* lies in end, None when not within a week."""
+    """Return when the allowed hours that *at* lies in end.
+
+    None when it lies in none, or when they do not end within a week.
+    """
     ends = [_run_end(zone, allow, place, at) for zone in place.zones]
     known = [end for end in ends if end is not None]
     return min(known) if known else None
@@ -211,8 +214,8 @@ def _run_end(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
             if start <= moment < end:
                 moment = end
             elif start > moment:
-                return moment
-    return moment if moment - at < 8 * DAY - 2 * HOUR else None
+                return moment if moment > at else None
+    return moment if at < moment < at + 8 * DAY - 2 * HOUR else None
 
 
 def opened(allow: Allow, place: Place, at: int) -> int | None:

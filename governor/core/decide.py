@@ -8,10 +8,12 @@ import msgspec
 from governor.core import model
 from governor.core.calendar import closes, date_text, is_open
 from governor.core.case import Case
+from governor.core.comfort import held
 from governor.core.instant import ceil_second
 from governor.core.review import REVIEW_CODES
 from governor.core.rules import RULES
 from governor.core.rules.quiet_hours import binding
+from governor.core.score import score_of
 from governor.core.verdict import Finding, Outcome, Verdict
 
 _STEPS = 2_000
@@ -37,6 +39,7 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     INVARIANT (a-further-rule-never-releases): a rule can only add findings, and more findings
     never make the strictest milder.
     """
+    case = held(case, now)
     rated = _all_refused([_judge(case, variant, now) for variant in case.candidate.variants])
     index = min(range(len(rated)), key=lambda at: rated[at].outcome)
     outcome, code = rated[index].outcome, rated[index].code
@@ -51,6 +54,7 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
         None if outcome is Outcome.RELEASE else code,
         eligible_at,
         tuple(finding for one in rated for finding in one.findings),
+        score=score_of(case, case.candidate.variants[index], now),
     )
     if outcome is Outcome.RELEASE:
         return msgspec.structs.replace(verdict, send_before=send_before(case, index, now))

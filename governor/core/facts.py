@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from governor.core import model
+from governor.core.comfort import learn
 from governor.core.consents import with_event
 from governor.core.incoming import Told
 from governor.core.policy import Policy
@@ -140,6 +141,9 @@ def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> A
     if entry is None and (standing.suppressed(message) or standing.waits(message)):
         return Applied(standing, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
+    if heard is not standing:
+        # A repeat is no later than what was heard of its kind, and teaches nothing.
+        heard = _with_lesson(policy, heard, feedback)
     told, note = (heard, "unknown_message") if entry is None else _settle(heard, entry, feedback)
     return Applied(_with_refusal(policy, told, entry, feedback), wakes=True, note=note)
 
@@ -152,6 +156,11 @@ def _with_heard(standing: Standing, new: Heard) -> Standing:
             kept = (*standing.heard[:index], new, *standing.heard[index + 1 :])
             return replace(standing, heard=kept)
     return replace(standing, heard=(*standing.heard, new))
+
+
+def _with_lesson(policy: Policy, standing: Standing, feedback: model.Feedback) -> Standing:
+    learned = learn(policy.intrusiveness, standing.learned, feedback.kind, feedback.at)
+    return standing if learned is standing.learned else replace(standing, learned=learned)
 
 
 def _settle(

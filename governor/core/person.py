@@ -12,6 +12,7 @@ from governor.core.record import (
     again,
     forget,
     is_final,
+    policy_fault,
     release_of,
     suppression_of,
     waiting_of,
@@ -20,14 +21,8 @@ from governor.core.record import (
 )
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import (
-    Entry,
-    Judged,
-    Standing,
-    Waiting,
-    name64,
-)
-from governor.core.verdict import Finding, Outcome, Verdict
+from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.verdict import Outcome, Verdict
 
 replace = msgspec.structs.replace
 
@@ -92,7 +87,7 @@ class Person:
             if not (everything or due or (self.turn.covered and until is None)):
                 continue
             incoming = self.setting.open_body(self.turn.key, waiting)
-            if everything or due or (until is None and self._covered(incoming)):
+            if everything or due or (until is None and self.turn.covers(incoming.candidate)):
                 woken.append((waiting, incoming))
         if self.turn.hold:
             held = {
@@ -104,19 +99,11 @@ class Person:
         for waiting, incoming in sorted(woken, key=_rank):
             self._judge_again(waiting, incoming)
 
-    def _covered(self, incoming: Incoming) -> bool:
-        candidate = incoming.candidate
-        return any(
-            scope.covers(candidate.campaign, variant.channel, candidate.category)
-            for scope in self.turn.covered
-            for variant in candidate.variants
-        )
-
     def _judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+        looked_for = waiting.wake_at <= self.now
         if waiting.unsent:
             if (waiting.message, waiting.attempt) not in self._made:
-                self._repeat(incoming)
-                self._made.add((waiting.message, waiting.attempt))
+                waiting = self._publish_again(waiting, incoming)
             if is_final(self.standing, waiting.message):
                 return
         verdict = self._verdict(incoming, waiting, early=self.now < waiting.planned_at)
@@ -127,8 +114,16 @@ class Person:
         )
         if verdict.final or not unchanged:
             self._resolve(incoming, verdict, waiting)
-        elif waiting.wake_at <= self.now and verdict.wake_at is not None:
+        elif looked_for and verdict.wake_at is not None:
             self._wait_on(waiting, verdict.wake_at)
+
+    def _publish_again(self, waiting: Waiting, incoming: Incoming) -> Waiting:
+        """Repeat what may never have been published, and leave word that it has been now."""
+        self._made.add((waiting.message, waiting.attempt))
+        self._repeat(incoming)
+        later = replace(waiting, wake_at=self.now + LOOK_AGAIN)
+        self._replace_waiting({waiting: later})
+        return later
 
     def _wait_on(self, waiting: Waiting, moment: int) -> None:
         """Look again at *moment*; what is unsent goes on being looked at until it is published."""
@@ -168,7 +163,7 @@ class Person:
     def _verdict(self, incoming: Incoming, waiting: Waiting | None, *, early: bool) -> Verdict:
         case = self._case(incoming, waiting, self.standing)
         if case is None:
-            return _policy_fault(incoming)
+            return policy_fault(incoming)
         return decide(case, self.now, early=early)
 
     def _case(self, incoming: Incoming, waiting: Waiting | None, standing: Standing) -> Case | None:
@@ -289,16 +284,3 @@ class Person:
 def _rank(woken: tuple[Waiting, Incoming]) -> tuple[int, float, int, str]:
     candidate = woken[1].candidate
     return (-candidate.priority, -candidate.value, candidate.created_at, candidate.id)
-
-
-def _policy_fault(incoming: Incoming) -> Verdict:
-    variant = incoming.candidate.variants[0]
-    finding = Finding(
-        "validity",
-        "category",
-        variant.id,
-        Outcome.SUPPRESS,
-        "policy_fault",
-        observed=incoming.candidate.category,
-    )
-    return Verdict(Outcome.SUPPRESS, 0, "policy_fault", None, (finding,))

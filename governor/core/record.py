@@ -28,6 +28,14 @@ def again(known: Entry | Judged | Waiting, findings: tuple[Finding, ...]) -> Ver
     return Verdict(known.outcome, known.variant, known.code, known.eligible_at, findings)
 
 
+def policy_fault(incoming: Incoming) -> Verdict:
+    """Return the verdict on a message whose category the policy no longer knows."""
+    variant, category = incoming.candidate.variants[0], incoming.candidate.category
+    outcome, code = Outcome.SUPPRESS, "policy_fault"
+    finding = Finding("validity", "category", variant.id, outcome, code, observed=category)
+    return Verdict(outcome, 0, code, None, (finding,))
+
+
 def written(
     standing: Standing,
     verdict: Verdict,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from governor.core.incoming import Incoming, Told
+from governor.core.model import Candidate
 from governor.core.policy import Policy
 from governor.core.resolution import Resolution
 from governor.core.standing import ControlState, Scope, Standing, Waiting
@@ -43,6 +44,14 @@ class Turn(msgspec.Struct, frozen=True):
     due: bool = False
     catch_up: bool = False
     hold: bool = False
+
+    def covers(self, candidate: Candidate) -> bool:
+        """Tell whether one of the new controls is about *candidate*, on any of its channels."""
+        return any(
+            scope.covers(candidate.campaign, variant.channel, candidate.category)
+            for scope in self.covered
+            for variant in candidate.variants
+        )
 
 
 class Taken(msgspec.Struct, frozen=True):

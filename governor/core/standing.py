@@ -55,6 +55,13 @@ class Comfort(msgspec.Struct, frozen=True):
     max_per_week: int | None = None
 
 
+class LearnedComfort(msgspec.Struct, frozen=True):
+    """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1."""
+
+    factor: float
+    at: int
+
+
 class Profile(msgspec.Struct, frozen=True):
     """What the CRM knows of the person; `born` is an ISO date."""
 
@@ -171,6 +178,7 @@ class Standing(msgspec.Struct, frozen=True):
     waiting: tuple[Waiting, ...] = ()
     cancelled: tuple[Cancelled, ...] = ()
     answers: tuple[Answer, ...] = ()
+    learned: LearnedComfort | None = None
 
     def released(self, message: int) -> Entry | None:
         """Return the send log's entry of *message*."""

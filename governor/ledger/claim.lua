@@ -3,7 +3,7 @@
 local keys = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if tonumber(ARGV[3]) > 0 then
   for _, key in ipairs(keys) do
-    redis.call('ZADD', KEYS[1], 'XX', ARGV[1] + ARGV[3], key)
+    redis.call('ZADD', KEYS[1], ARGV[1] + ARGV[3], key)
   end
 end
 return keys

@@ -29,6 +29,10 @@ class MemoryLedger:
         standings = self._standings
         return self._control, [standings.get(key, STRANGER) for key in keys]
 
+    def keys(self) -> list[str]:
+        """Return the key of every person."""
+        return list(self._standings)
+
     async def commit(self, changes: Sequence[Change]) -> list[bool]:
         """Write each change whose `expected` version still stands; tell which were written."""
         return [self._write(change) for change in changes]

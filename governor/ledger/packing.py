@@ -23,6 +23,7 @@ from governor.core.standing import (
     Entry,
     Heard,
     Judged,
+    LearnedComfort,
     Profile,
     Scope,
     Standing,
@@ -38,7 +39,7 @@ _FORMAT = 1
 _WAITS = 0x80  # set in the format byte when the head says when something is due
 _HEAD = struct.Struct(">BQ")
 _WAKE_BYTES = 6
-_PARTS = 8
+_PARTS = 9
 _LOW = 0xFFFF_FFFF
 _TIME = struct.Struct(">hI")  # 48 bits: high and low part of the milliseconds
 _ENTRY = struct.Struct(">hI4Q")  # time, message, campaign, topic, digest
@@ -92,6 +93,7 @@ def pack(standing: Standing) -> bytes:
         [_pack_waiting(waiting) for waiting in standing.waiting],
         [astuple(cancelled) for cancelled in standing.cancelled],
         [astuple(answer) for answer in standing.answers],
+        astuple(standing.learned) if standing.learned else (),
     ]
     while parts and not parts[-1]:
         parts.pop()
@@ -105,7 +107,7 @@ def unpack(record: bytes | None) -> Standing:
     version, body = _open(record)
     try:
         padded = [*body, *[()] * (_PARTS - len(body))]
-        consents, log, profile, heard, judged, waiting, cancelled, answers = padded
+        consents, log, profile, heard, judged, waiting, cancelled, answers, learned = padded
         return Standing(
             version,
             _unpack_consents(consents) if consents else (),
@@ -116,6 +118,7 @@ def unpack(record: bytes | None) -> Standing:
             tuple(_unpack_waiting(row) for row in waiting),
             tuple(Cancelled(*row) for row in cancelled),
             tuple(Answer(*row) for row in answers),
+            LearnedComfort(*learned) if learned else None,
         )
     except (ValueError, LookupError, TypeError, ArithmeticError, struct.error) as error:
         raise UnreadableError(f"record is damaged: {error}") from error

@@ -46,7 +46,9 @@ class Catalogue:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._verdicts()
+        self._speed()
         self._inputs()
+        self._people()
         self._waiting()
         self._state()
         ProcessCollector(registry=self.registry)
@@ -83,6 +85,8 @@ class Catalogue:
             "Releases that took the last free slot of a cap: near misses",
             "id",
         )
+
+    def _speed(self) -> None:
         self.release_seconds = self._histogram(
             "governor_release_seconds",
             "From the time of the candidate's record to its release, waiting included",
@@ -109,6 +113,11 @@ class Catalogue:
         self.dead_letters = self._counter(
             "governor_dead_letters_total", "Records put aside as unusable", "topic", "reason"
         )
+        self.controls = self._counter(
+            "governor_controls_total", "Controls read: pause, resume, stop, start", "action"
+        )
+
+    def _people(self) -> None:
         self.feedback = self._counter("governor_feedback_total", "Feedback read", "kind", "channel")
         self.feedback_ignored = self._counter(
             "governor_feedback_ignored_total",
@@ -129,9 +138,6 @@ class Catalogue:
         )
         self.consent_changes = self._counter(
             "governor_consent_changes_total", "Consent changes read", "action", "purpose"
-        )
-        self.controls = self._counter(
-            "governor_controls_total", "Controls read: pause, resume, stop, start", "action"
         )
         self.reviews = self._counter(
             "governor_reviews_total", "Answers of reviewers read", "answer"

@@ -10,7 +10,7 @@ from governor.core.incoming import Told
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.core.resolution import Resolution
-from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome
+from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome, Verdict
 from governor.metrics.catalogue import CAUSES, REASONS, STEPS, Catalogue
 from governor.metrics.prepared import (
     NONE,
@@ -21,7 +21,8 @@ from governor.metrics.prepared import (
     purposes_of,
 )
 
-_ENFORCED = {True: "true", False: "false"}
+_ENFORCED = ("false", "true")
+_NAMES = tuple(OUTCOME_NAMES[outcome] for outcome in Outcome)
 _IGNORED = ("not_released",)
 _FIXED = (
     ("waiting", ("defer", "review")),
@@ -155,26 +156,26 @@ class Metrics(Catalogue):
         """
         repeats = 0
         decisions: Tally[tuple[str, ...]] = Tally()
-        findings: Tally[tuple[str, str, Outcome, bool]] = Tally()
+        findings: list[tuple[str, str, int, bool]] = []
         for one in resolutions:
             if one.repeat:
                 repeats += 1
                 continue
             verdict = one.verdict
+            outcome = _NAMES[verdict.outcome]
             variant = one.incoming.candidate.variants[verdict.variant]
             channel = self._channel(variant.channel)
-            deciding = [found for found in verdict.findings if found.variant == variant.id]
-            rule = NONE
             if verdict.outcome is Outcome.RELEASE:
-                self._count_release(one, channel, deciding, at)
+                self._count_release(one, channel, variant.id, at)
+                decisions[outcome, NONE, channel] += 1
             else:
-                rule = _deciding_rule(deciding, verdict.code)
-            decisions[OUTCOME_NAMES[verdict.outcome], rule, channel] += 1
-            findings.update([(f.rule, f.id, f.outcome, f.enforced) for f in verdict.findings])
+                decisions[outcome, _deciding_rule(verdict, variant.id), channel] += 1
+            # As plain numbers: hashing an enum runs Python code, and there are many findings.
+            findings += [(f.rule, f.id, f.outcome + 0, f.enforced) for f in verdict.findings]
         self.repeats.inc(repeats)
         self._decisions.add(decisions)
-        for (rule, entry, outcome, enforced), count in findings.items():
-            self._findings[rule, entry, OUTCOME_NAMES[outcome], _ENFORCED[enforced]].inc(count)
+        for (rule, entry, said, enforced), count in Tally(findings).items():
+            self._findings[rule, entry, _NAMES[said], _ENFORCED[enforced]].inc(count)
 
     def set_policy(self, active: str | None, refused: str | None = None) -> None:
         """Tell which revision is in force and which was refused, if any."""
@@ -201,29 +202,26 @@ class Metrics(Catalogue):
             return NONE
         return channel if channel in self._channels else OTHER
 
-    def _count_release(
-        self, one: Resolution, channel: str, findings: Iterable[Finding], at: int
-    ) -> None:
+    def _count_release(self, one: Resolution, channel: str, variant: str, at: int) -> None:
         seconds = max(0, at - one.incoming.record_at) / SECOND
         self._releases[channel,].observe(seconds)
         if not one.was_waiting:
             self._direct[channel,].observe(seconds)
-        for found in findings:
-            if found.rule == "caps" and _took_the_last(found):
+        for found in one.verdict.findings:
+            if found.window is not None and found.variant == variant and _took_the_last(found):
                 self._last_slots[found.id,].inc()
 
 
 def _took_the_last(found: Finding) -> bool:
     """Tell whether the release of this variant used up the limit that it was counted against."""
     limit, observed = found.limit, found.observed
-    if found.outcome is not Outcome.RELEASE or found.window is None:
-        return False
-    return isinstance(limit, float | int) and observed == limit - 1
+    passed = found.rule == "caps" and found.outcome is Outcome.RELEASE
+    return passed and isinstance(limit, float | int) and observed == limit - 1
 
 
-def _deciding_rule(findings: Iterable[Finding], code: str | None) -> str:
+def _deciding_rule(verdict: Verdict, variant: str) -> str:
     """Name the rule of the finding that gave the verdict its code, as decide chose it."""
-    for found in findings:
-        if found.enforced and found.code == code:
+    for found in verdict.findings:
+        if found.variant == variant and found.enforced and found.code == verdict.code:
             return found.rule
     return OTHER

@@ -32,8 +32,19 @@ def entries_of(policy: Policy) -> dict[str, tuple[str, ...]]:
         "quiet_hours": tuple(entry.id for entry in policy.quiet_hours),
         "oversight": tuple(rule.id for rule in policy.review.rules),
         "intrusiveness": ("ceiling",) if policy.intrusiveness else (),
+        "purpose": ("free", "sensitive", "minor") if policy.personal_data else (),
+        "persuasion": _persuasion(policy),
     }
     return {rule: ids for rule, ids in found.items() if ids}
+
+
+def _persuasion(policy: Policy) -> tuple[str, ...]:
+    section = policy.persuasion
+    if section is None:
+        return ()
+    return tuple(
+        id for id in ("urgency", "budget", "vulnerable") if getattr(section, id) is not None
+    )
 
 
 def decision_labels(policy: Policy) -> Iterator[tuple[str, str, str]]:

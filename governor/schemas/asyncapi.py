@@ -156,8 +156,7 @@ def _channel(topic: Topic, about: About) -> dict[str, Any]:
     configuration: dict[str, Any] = {
         "cleanup.policy": ["compact" if topic.kept == "last" else "delete"]
     }
-    if topic.roomy:
-        configuration["max.message.bytes"] = topics.ROOMY_BYTES
+    configuration["max.message.bytes"] = topics.ROOMY_BYTES if topic.roomy else topics.INPUT_BYTES
     kafka: dict[str, Any] = {"topic": topic.name, "topicConfiguration": configuration}
     if topic.single:
         kafka["partitions"] = 1

@@ -53,7 +53,10 @@ class Progress:
     highwater: int | None = None
     stamp: int | None = None
     answered_at: float = 0.0
+    marks: deque[tuple[int, float]] = field(default_factory=deque)
+    """Offsets that were the end when the broker said so, and when that was; not applied yet."""
     caught_up_at: float | None = None
+    """When it was last known that all there was is applied by now, by `time.monotonic`."""
 
     @property
     def idle(self) -> bool:
@@ -79,11 +82,20 @@ class Progress:
             self.answered_at = self.since
         self.since = now
 
+    def mark(self) -> None:
+        """Remember that what was fetched is all there was, if it is."""
+        if self.position is None or self.highwater is None or self.stamp is None:
+            return
+        if self.position >= self.highwater:
+            end = self.fetched or 0
+            if self.marks and self.marks[-1][0] == end:
+                self.marks.pop()
+            self.marks.append((end, self.answered_at))
+
     def note_freshness(self) -> None:
-        """Remember when it was last known that nothing was left to apply."""
-        behind = self.position is None or self.highwater is None or self.stamp is None
-        if not behind and self.idle and (self.position or 0) >= (self.highwater or 0):
-            self.caught_up_at = self.answered_at
+        """Count the marks that are reached; a steady flow never stands still, but reaches them."""
+        while self.marks and self.marks[0][0] <= (self.applied_to or 0):
+            self.caught_up_at = self.marks.popleft()[1]
 
 
 class Assignment:
@@ -122,6 +134,7 @@ class Assignment:
         self._in_flight.clear()
         for progress in self._of.values():
             progress.spans.clear()
+            progress.marks.clear()
             progress.fetched = progress.applied_to
             progress.position = None
 
@@ -154,6 +167,7 @@ class Assignment:
                 self._of[partition].fetched = fresh[-1].offset + 1
         for partition in seen:
             if partition in self._of:
+                self._of[partition].mark()
                 self._of[partition].note_freshness()
         return admitted
 

@@ -11,6 +11,7 @@ from mode.threads import MethodQueue
 
 from governor.stream.assignment import Seen
 from governor.stream.fetch import Partition, Record
+from governor.stream.repair import repair_client
 from governor.stream.watchdog import StuckError
 
 Batches = Mapping[Partition, Sequence[Record]]
@@ -31,6 +32,7 @@ class ClientThread(AIOKafkaConsumerThread):
         return self._method_queue
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        repair_client()
         settings = transport.settings
         return AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,

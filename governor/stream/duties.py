@@ -1,4 +1,4 @@
-"""What a worker does beside its fetches: wake what is due, and watch ledger, clocks and policy."""
+"""What a worker does beside its fetches: wake what is due, follow the policy file, count."""
 
 import asyncio
 import logging
@@ -18,10 +18,9 @@ from governor.stream.publisher import Parts
 log = logging.getLogger(__name__)
 
 _WAKE_EVERY = 0.25
-_WATCH_EVERY = 1.0
+WATCH_EVERY = 1.0
 _TALLY_EVERY = 5.0
 _TALLY_SHARE = 50
-_DRIFT = 5 * SECOND
 
 Duty = Callable[[], Awaitable[None]]
 
@@ -45,69 +44,6 @@ def _always() -> bool:
     return True
 
 
-class LedgerWatch:
-    """Holds the gate while the ledger or the clock cannot be trusted.
-
-    The ledger's counter is raised every second; another epoch, or a counter that went back, tells
-    that writes were lost. The clock is compared with monotonic progress and with Redis.
-    """
-
-    def __init__(self, parts: Parts, ledger: RedisLedger, *, clocks: bool) -> None:
-        self._parts = parts
-        self._ledger = ledger
-        self._clocks = clocks
-        self._started = (parts.now(), parts.tick())
-        self._last: tuple[str, int] | None = None
-        self._lost: str | None = None
-
-    async def run(self) -> None:
-        """Look every second."""
-        while True:
-            await self.look()
-            await asyncio.sleep(_WATCH_EVERY)
-
-    async def look(self) -> None:
-        """Compare epoch, counter and clocks with what they were."""
-        health = self._parts.health
-        try:
-            before = self._parts.now()
-            redis_time = await self._ledger.check_server()
-            self._check_beat(await self._ledger.beat())
-        except LedgerUnavailable as error:
-            health.ledger_trusted(False)
-            health.hold("ledger", str(error))
-            return
-        if self._lost is not None:
-            health.ledger_trusted(False)
-            health.hold("ledger", self._lost)
-            return
-        health.ledger_trusted(True)
-        health.release("ledger")
-        if self._clocks:
-            self._check_clock(before, redis_time)
-
-    def _check_beat(self, beat: tuple[str, int]) -> None:
-        last, self._last = self._last, beat
-        if last is None or (beat[0] == last[0] and beat[1] > last[1]):
-            return
-        self._lost = "the ledger has lost writes: its epoch or its counter is not what it was"
-        log.error("%s; nothing is released until it is restored", self._lost)
-
-    def _check_clock(self, before: int, redis_time: int) -> None:
-        now, tick = self._parts.now(), self._parts.tick()
-        passed = round((tick - self._started[1]) * SECOND)
-        drift = now - self._started[0] - passed
-        off = max(before - redis_time, redis_time - now, 0)
-        if abs(drift) > _DRIFT:
-            words = f"wall time moved {drift / SECOND:+.1f} s against monotonic time"
-            self._parts.health.hold("clock", words)
-        elif off > _DRIFT:
-            words = f"wall time is {off / SECOND:.1f} s away from that of the ledger"
-            self._parts.health.hold("clock", words)
-        else:
-            self._parts.health.release("clock")
-
-
 class PolicyWatch:
     """Swaps in a changed policy file between two batches; a bad one is refused, the old stays."""
 
@@ -120,7 +56,7 @@ class PolicyWatch:
     async def run(self) -> None:
         """Look every second whether the file has changed."""
         while True:
-            await asyncio.sleep(_WATCH_EVERY)
+            await asyncio.sleep(WATCH_EVERY)
             stamp = self._stamp()
             if stamp != self._seen:
                 self._seen = stamp
@@ -154,7 +90,7 @@ class PolicyWatch:
 
 
 class Tally:
-    """Counts what waits, by outcome, and how late the latest is; takes a small share of its time."""
+    """Counts what waits, by outcome, and how late the latest is, in a small share of the time."""
 
     def __init__(self, parts: Parts, ledger: RedisLedger) -> None:
         self._parts = parts

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
+from governor.core.resolution import Resolution
 from governor.ledger.protocol import LedgerUnavailable
 from governor.service import Arrivals, Judgement
 from governor.stream.fetch import Fetch, Lane, Record
@@ -45,10 +48,10 @@ class Gate:
                 if judgement is not None:
                     await self._publisher.publish(judgement, intake, alive, start)
             return None
-        judgement = await self._judge(Arrivals(fresh=intake.fresh), alive)
-        if judgement is None:
+        judged = await self._judge(intake, alive)
+        if judged is None:
             return None
-        return self._publisher.publish(judgement, intake, alive, self._parts.tick())
+        return self._publisher.publish(judged, intake, alive, self._parts.tick())
 
     async def wake(self, until: int, alive: Alive, *, catch_up: bool = False) -> None:
         """Judge everything that is due at *until* (ms); with *catch_up* each at its own time."""
@@ -89,33 +92,48 @@ class Gate:
         arrivals = Arrivals(told=intake.told, controls=intake.controls)
         if not (arrivals.told or arrivals.controls):
             return Judgement()
+        # What feedback means depends on the send log, so it waits until that is whole.
+        while self._health.holds("ledger") and alive():  # noqa: ASYNC110 - polled like the rest
+            await asyncio.sleep(RETRY)
         return await self.retry(
             lambda: self._governor.judge(arrivals, self._parts.now(), hold=self.closed()), alive
         )
 
-    async def _judge(self, arrivals: Arrivals, alive: Alive) -> Judgement | None:
+    async def _judge(self, intake: Intake, alive: Alive) -> Judgement | None:
         """Judge candidates as soon as the gate is open; None when they are no longer ours."""
-        if not arrivals.fresh:
+        if not intake.fresh:
             return Judgement()
-        while alive():
-            if self.closed():
-                await asyncio.sleep(RETRY)
-                continue
-            try:
-                return await self._governor.judge(arrivals, self._parts.now())
-            except LedgerUnavailable as error:
-                await self._publisher.wait_for_ledger(error)
-        return None
+        arrivals = Arrivals(fresh=intake.fresh)
+        return await self.retry(
+            lambda: self._governor.judge(arrivals, self._parts.now()), alive, when_open=True
+        )
 
     async def retry(
-        self, judge: Callable[[], Awaitable[Judgement]], alive: Alive
+        self,
+        judge: Callable[[], Awaitable[Judgement]],
+        alive: Alive,
+        *,
+        when_open: bool = False,
     ) -> Judgement | None:
-        """Judge, again while the ledger is away; None when the work is no longer ours."""
+        """Judge, again while the ledger is away; None when the work is no longer ours.
+
+        *when_open*: only while the gate is not held.
+        """
+        began: int | None = None
         while alive():
+            if when_open and self.closed():
+                await asyncio.sleep(RETRY)
+                continue
+            now = self._parts.now()
             try:
-                return await judge()
+                judgement = await judge()
             except LedgerUnavailable as error:
+                began = now if began is None else began
                 await self._publisher.wait_for_ledger(error)
+                continue
+            if began is not None:
+                judgement.resolutions = [_own(one, began) for one in judgement.resolutions]
+            return judgement
         return None
 
     def closed(self) -> bool:
@@ -126,3 +144,10 @@ class Gate:
         else:
             self._health.hold("consents", late)
         return self._health.held
+
+
+def _own(resolution: Resolution, began: int) -> Resolution:
+    """Take for new what an attempt since *began* (ms) wrote down before the ledger failed."""
+    if resolution.repeat and resolution.decided_at >= began:
+        return msgspec.structs.replace(resolution, repeat=False)
+    return resolution

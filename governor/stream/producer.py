@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from governor.stream.repair import repair_client
+
 log = logging.getLogger(__name__)
 
 BATCH_BYTES: Final = 512 * 1024
@@ -141,6 +143,7 @@ class Outbox:
             if self._failed:
                 await self._retire()
             if self._producer is None:
+                repair_client()
                 producer = AIOKafkaProducer(**self._settings)
                 try:
                     async with asyncio.timeout(self._within):

@@ -89,20 +89,24 @@ class Publisher:
         try:
             while alive():
                 try:
-                    return await self.parts.outbox.send(records)
+                    await self.parts.outbox.send(records)
                 except NotDeliveredError as error:
                     log.warning("publishing again: %s", error)
                     self.parts.health.hold("broker", "what was decided cannot be published")
                     await asyncio.sleep(RETRY)
+                else:
+                    return
         finally:
             self.parts.health.release("broker")
 
     async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
         while alive():
             try:
-                return await self.parts.governor.published(resolutions)
+                await self.parts.governor.published(resolutions)
             except LedgerUnavailable as error:
                 await self.wait_for_ledger(error)
+            else:
+                return
 
     def _done(
         self,
@@ -126,10 +130,10 @@ class Publisher:
                 letter.record.offset,
                 letter.detail,
             )
-        if resolutions or intake.told or intake.controls:
+        if resolutions or letters or intake.told or intake.controls:
             messages = len(resolutions) + len(intake.told)
             metrics.count_batch({**judgement.seconds, "publish": spent}, messages)
-        self.parts.health.progress()
+            self.parts.health.progress()
 
 
 def _letters(judgement: Judgement, intake: Intake) -> Iterable[Letter]:

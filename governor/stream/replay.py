@@ -5,6 +5,7 @@ from functools import partial
 from itertools import groupby
 
 from governor.config import topics
+from governor.core.instant import SECOND
 from governor.ledger.protocol import LedgerUnavailable
 from governor.service import Arrivals, Judgement
 from governor.stream.fetch import Fetch, Record
@@ -45,7 +46,9 @@ class Replay:
                     await self._publisher.publish(judgement, intake, alive, self._parts.tick())
             else:
                 await self._replay(records, alive)
-        await self._gate.wake(fetch.records[-1].timestamp - 1, alive, catch_up=True)
+        last = fetch.records[-1].timestamp
+        await self._gate.wake(last - 1, alive, catch_up=True)
+        self._parts.metrics.record_clock_seconds.set(last / SECOND)
 
     async def _replay(self, records: Sequence[Record], alive: Alive) -> None:
         intakes = [

@@ -15,7 +15,7 @@ from governor.stream.client import Batches, ClientThread
 from governor.stream.fetch import Fetch, Lane, Partition
 from governor.stream.order import Order
 from governor.stream.settings import StreamSettings
-from governor.stream.watchdog import LagWatch, StuckError, coordination_fault
+from governor.stream.watchdog import LagWatch, StuckError, coordination_fault, watch
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class Consumer(driver.Consumer):
         self.settings = transport.settings
         self.assigned = Assignment()
         self.applied = 0
+        self.commits = 0
         self.began = time.monotonic()
         self.assigned_at: float | None = None
         self._order = transport.order
@@ -41,7 +42,7 @@ class Consumer(driver.Consumer):
         self._sought: dict[str, int] = {}
         self._changed = Changes()
         self._commit_refused = False
-        self._uncommitted = 0
+        self._since_commit = 0
         super().__init__(transport, *args, **kwargs)
 
     def _new_consumer_thread(self) -> ClientThread:
@@ -157,9 +158,9 @@ class Consumer(driver.Consumer):
         counted = self.assigned.acknowledge(fetch)
         if counted:
             self.applied += len(fetch.records)
-            self._uncommitted += len(fetch.records)
-            if self._uncommitted >= self.settings.commit_every:
-                self._uncommitted = 0
+            self._since_commit += len(fetch.records)
+            if self._since_commit >= self.settings.commit_every:
+                self._since_commit = 0
                 self.add_future(self.commit())
         self._changed.tell()
         return counted
@@ -172,6 +173,7 @@ class Consumer(driver.Consumer):
         done = bool(await self._commit(offsets))
         if done:
             self.assigned.committed(offsets)
+            self.commits += 1
         self._commit_refused = not done
         return done
 
@@ -195,10 +197,8 @@ class Consumer(driver.Consumer):
                 break
             # Not cancelled when it is late: the client finishes it or fails it.
             await asyncio.wait([asyncio.ensure_future(self.commit())], timeout=left)
-        if self.assigned.committable():
-            log.warning(
-                "applied but not committed, to be repeated: %s", self.assigned.committable()
-            )
+        if left_over := self.assigned.committable():
+            log.warning("applied but not committed, to be repeated: %s", left_over)
 
     def stop_flow(self) -> None:
         """Stop handing out; what has begun may still be acknowledged."""
@@ -256,17 +256,20 @@ class Consumer(driver.Consumer):
 
     @Service.task
     async def _watch_progress(self) -> None:
-        watch = LagWatch(self.settings.idle_within, self.settings.lag_within)
-        while not self.should_stop:
-            await self.sleep(1.0)
-            if self.transport.excused():
-                watch.excuse()
-            if watch.idle(time.monotonic(), self.applied) and watch.stuck(
-                time.monotonic(), await self._lag()
-            ):
-                await self.crash(
-                    StuckError(f"nothing is applied although {await self._lag()} wait")
-                )
+        excused = self.transport.excused
+        await watch(self, self._new_watch(), lambda: self.applied, self._lag, excused)
+
+    @Service.task
+    async def _watch_commits(self) -> None:
+        await watch(self, self._new_watch(), lambda: self.commits, self._uncommitted, bool)
+
+    def _new_watch(self) -> LagWatch:
+        return LagWatch(self.settings.idle_within, self.settings.lag_within)
+
+    async def _uncommitted(self) -> int | None:
+        """Return how many partitions wait for a commit; None while the broker is away."""
+        waiting = len(self.assigned.committable())
+        return None if waiting and await self._lag() is None else waiting
 
     async def _lag(self) -> int | None:
         """Return how much waits by the broker's own word; None while the broker is away."""

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ def coordination_fault(consumer: Any) -> BaseException | None:
     tasks = {
         "group coordination": coordinator._coordination_task,
         "fetching": consumer._fetcher.error_future,
+        "refreshing metadata": consumer._client._sync_task,
     }
     for name, task in tasks.items():
         if task.done():
@@ -64,6 +65,24 @@ class LagWatch:
     def excuse(self) -> None:
         """Start again: the worker waits on purpose."""
         self._moved_at = None
+
+
+async def watch(
+    service: Any,
+    watch: LagWatch,
+    counted: Callable[[], int],
+    waiting: Callable[[], Awaitable[int | None]],
+    excused: Callable[[], bool],
+) -> None:
+    """Crash *service* when *counted* stands still although *waiting* says that it should not."""
+    while not service.should_stop:
+        await service.sleep(1.0)
+        if excused():
+            watch.excuse()
+        if watch.idle(time.monotonic(), counted()):
+            left = await waiting()
+            if watch.stuck(time.monotonic(), left) and not service.should_stop:
+                await service.crash(StuckError(f"no progress although {left} records wait"))
 
 
 class Repeats(logging.Filter):

@@ -50,14 +50,10 @@ def _within(entry: object, keys: list[str], value: str | None) -> Place | None:
 # One row for each thing that is not built: building it ends with removing its row.
 NOT_BUILT: tuple[tuple[str, Find], ...] = (
     ("section `presets`", _at("presets")),
-    ("section `intrusiveness`", _at("intrusiveness")),
-    ("section `personal_data`", _at("personal_data")),
-    ("section `persuasion`", _at("persuasion")),
     ("section `arbitration`", _at("arbitration")),
     ("section `fairness`", _at("fairness")),
     ("`per: household` of section `caps`", _in_each(("caps",), "per", "household")),
     ("`reserve` of section `caps`", _in_each(("caps",), "reserve")),
-    ("`depth_at_least` of section `review`", _in_each(("review", "rules"), "when.depth_at_least")),
     ("`ledger: suppress` of section `unavailable`", _at("unavailable", "ledger", value="suppress")),
 )
 

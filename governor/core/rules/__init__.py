@@ -4,7 +4,17 @@ from collections.abc import Callable, Iterable
 
 from governor.core import model
 from governor.core.case import Case
-from governor.core.rules import caps, consent, control, oversight, quiet_hours, validity
+from governor.core.rules import (
+    caps,
+    consent,
+    control,
+    intrusiveness,
+    oversight,
+    persuasion,
+    purpose,
+    quiet_hours,
+    validity,
+)
 from governor.core.verdict import Finding
 
 Check = Callable[[Case, model.Variant, int], Iterable[Finding]]
@@ -13,7 +23,10 @@ RULES: tuple[Check, ...] = (
     control.check,
     validity.check,
     consent.check,
+    purpose.check,
+    persuasion.check,
     caps.check,
+    intrusiveness.check,
     quiet_hours.check,
     oversight.check,
 )

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 from governor.core import model
 from governor.core.case import Case
+from governor.core.policy import When
 from governor.core.review import reviewed
+from governor.core.score import depth_of
 from governor.core.verdict import Finding
 
 _WHOLE = 2**64
@@ -23,9 +25,7 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
         return
     candidate = case.candidate
     for rule in case.policy.review.rules:
-        if not rule.when.accepts(
-            candidate.category, candidate.campaign, variant.channel, candidate.topic
-        ):
+        if not _takes(rule.when, case, variant):
             continue
         if rule.sample < 1 and not sampled(candidate.id, rule.sample):
             continue
@@ -33,3 +33,11 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
         yield case.finding(
             "oversight", rule.id, variant, outcome=outcome, code=code, limit=rule.reviewers
         )
+
+
+def _takes(when: When, case: Case, variant: model.Variant) -> bool:
+    candidate = case.candidate
+    deep = when.depth_at_least is None or depth_of(case.policy, variant) >= when.depth_at_least
+    return deep and when.accepts(
+        candidate.category, candidate.campaign, variant.channel, candidate.topic
+    )

@@ -14,18 +14,13 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from itertools import chain
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from redis.asyncio import Redis, RedisCluster, Sentinel
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as LostConnectionError
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import (
     NoScriptError,
     ReadOnlyError,
@@ -37,10 +32,11 @@ from redis.exceptions import (
 from governor.core.standing import ControlState, Standing
 from governor.ledger import packing
 from governor.ledger.protocol import Change, LedgerUnavailable, earliest_wake
+from governor.ledger.redis.client import Client, Guard, connect
+from governor.ledger.trust import Trust, read_trust, write_trust
 
 log = logging.getLogger(__name__)
 
-Client = Redis | RedisCluster
 _Command = tuple[Any, ...]
 _Hint = tuple[str, int, int | None]  # key, version, earliest wake_at
 
@@ -57,53 +53,10 @@ class _Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
-_COMMIT, _CLAIM, _SETTLE = map(_Script, ("commit.lua", "claim.lua", "settle.lua"))
+_COMMIT, _CLAIM, _SETTLE, _VOUCH = map(
+    _Script, ("commit.lua", "claim.lua", "settle.lua", "vouch.lua")
+)
 _WOKEN = 2  # commit.lua: written over a standing that had something waiting
-
-
-def connect(url: str, timeout: float = 2.0) -> Client:
-    """Return a client for *url*, not yet connected, that gives up after *timeout* seconds.
-
-    Besides `redis://` and `rediss://`: `redis+cluster://[name:password@]host:port[,host:port]` and
-    `redis+sentinel://[name:password@]host:port[,host:port]/service/database`.
-    """
-    limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    # Once more on a connection that was lost while idle; never after a late answer.
-    again = Retry(NoBackoff(), 1, supported_errors=(LostConnectionError,))
-    try:
-        return _client(url, {**limits, "protocol": 2, "retry": again})
-    except ValueError as error:
-        raise ValueError(f"GOVERNOR_REDIS: {error}") from None
-
-
-def _client(url: str, options: dict[str, Any]) -> Client:
-    parts = urlsplit(url)
-    if parts.scheme in {"redis", "rediss", "unix"}:
-        return Redis.from_url(url, **options)
-    scheme, _, kind = parts.scheme.partition("+")
-    if scheme not in {"redis", "rediss"} or kind not in {"cluster", "sentinel"}:
-        raise ValueError(
-            f"`{parts.scheme}://` is no way to Redis;"
-            " use redis://, rediss://, redis+cluster:// or redis+sentinel://"
-        )
-    login, _, hosts = parts.netloc.rpartition("@")
-    name, _, password = map(unquote, login.partition(":"))
-    options |= {"username": name or None, "password": password or None, "ssl": scheme == "rediss"}
-    options |= {option: value for option, value in parse_qsl(parts.query) if option[:4] == "ssl_"}
-    if kind == "cluster":
-        nodes = [ClusterNode(*address) for address in _addresses(hosts, 6379)]
-        return RedisCluster(startup_nodes=nodes, **options)
-    service, _, database = parts.path.strip("/").partition("/")
-    shared = {option: options[option] for option in options if option[:3] in {"soc", "ssl"}}
-    watchers = _addresses(hosts, 26379)
-    sentinel = Sentinel(watchers, 0, shared, **options)  # type: ignore[no-untyped-call]
-    primary: Redis = sentinel.master_for(service or "mymaster", db=int(database or 0))
-    return primary
-
-
-def _addresses(hosts: str, port: int) -> list[tuple[str, int]]:
-    found = [urlsplit(f"//{host}") for host in hosts.split(",")]
-    return [(host.hostname or "localhost", host.port or port) for host in found]
 
 
 class RedisLedger:
@@ -114,12 +67,20 @@ class RedisLedger:
     """
 
     def __init__(
-        self, client: Client | str, prefix: str = "g:", *, timeout: float = 2.0, lease: int = 2000
+        self,
+        client: Client | str,
+        prefix: str = "g:",
+        *,
+        timeout: float = 2.0,
+        lease: int = 2000,
+        guard: Guard | None = None,
     ) -> None:
-        self._client = connect(client, timeout) if isinstance(client, str) else client
+        self._client = connect(client, timeout, guard) if isinstance(client, str) else client
+        self._guard = guard
         self._cluster = isinstance(self._client, RedisCluster)
         self._timeout = timeout
         self._lease = lease
+        self._may_ask = True
         self._people = prefix + "p:{"
         self._control = prefix + "control"
         self._trust = prefix + "trust"
@@ -129,7 +90,10 @@ class RedisLedger:
     async def load(self, keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:
         """Return the control in force and the standing of each key, in one round trip."""
         async with self._asking("load"):
-            control, *found = await self._send([("GET", self._control), *self._reads(keys)])
+            asked = [("GET", self._control), ("HGET", self._trust, "epoch"), *self._reads(keys)]
+            control, epoch, *found = await self._send(asked)
+            if self._guard is not None and epoch != (self._guard.epoch or "").encode():
+                raise LedgerUnavailable("redis: this ledger has not been found whole yet")
             standings = [packing.unpack(record) for record in self._records(found)]
             return packing.unpack_control(control), standings
 
@@ -184,26 +148,59 @@ class RedisLedger:
             if found:
                 yield [key.decode() for key, _ in found]
 
-    async def beat(self) -> tuple[str, int]:
-        """Raise the counter of trust; return the ledger's epoch, which it keeps for life, and it.
+    async def trust(self) -> Trust:
+        """Return what the ledger tells of itself, and which server answers now."""
+        async with self._asking("be looked at"):
+            [stored] = await self._send([("HGETALL", self._trust)])
+            fields = stored.items() if isinstance(stored, dict) else _pairs(stored)
+            return read_trust(dict(fields), await self._running())
 
-        Another epoch, or a counter that went backwards, tells that writes have been lost.
+    async def found(self) -> None:
+        """Give an empty ledger its epoch."""
+        async with self._asking("be founded"):
+            await self._send([("HSETNX", self._trust, "epoch", secrets.token_hex(8))])
+
+    async def vouch(self, trust: Trust, at: int, offsets: Mapping[str, Mapping[int, int]]) -> int:
+        """Write that the ledger is whole at *at* (ms) on the server that runs, and what is applied.
+
+        Returns the counter, 0 when the ledger is not the one that *trust* tells of any more.
         """
-        async with self._asking("beat"):
-            begin = ("HSETNX", self._trust, "epoch", secrets.token_hex(8))
-            count = ("HINCRBY", self._trust, "counter", 1)
-            _, counter, epoch = await self._send([begin, count, ("HGET", self._trust, "epoch")])
-            return epoch.decode(), counter
+        async with self._asking("be vouched for"):
+            fields = write_trust(trust.running, at, offsets)
+            call = _VOUCH.call([self._trust], [trust.epoch or "", *fields])
+            [counter] = await self._send([call])
+            return int(counter)
+
+    async def wipe(self) -> None:
+        """Delete everything that this ledger holds."""
+        async with self._asking("be emptied"):
+            first = (self._trust, self._control, self._due, self._announced)
+            await self._send([("DEL", key) for key in first])
+        cursor: int | None = None
+        match = self._people.replace("{", "[{]") + "*"
+        while cursor != 0:
+            async with self._asking("be emptied"):
+                if isinstance(self._client, RedisCluster):
+                    keys = [key async for key in self._client.scan_iter(match, count=_PAGE)]
+                    cursor = 0
+                else:
+                    cursor, keys = await self._client.scan(cursor or 0, match, _PAGE)
+                await self._send([("DEL", key) for key in keys])
+
+    async def _running(self) -> str:
+        nodes = {"target_nodes": RedisCluster.PRIMARIES} if self._cluster else {}
+        answer = await self._client.info("server", **nodes)
+        servers = [answer] if "run_id" in answer else answer.values()
+        return ",".join(sorted(str(server.get("run_id", "")) for server in servers))
 
     async def check_server(self) -> int:
         """Return Redis's time (ms); raise LedgerUnavailable where it would drop standings."""
         async with self._asking("be checked"):
-            for policy in await self._eviction():
-                if policy != "noeviction":
-                    raise LedgerUnavailable(
-                        f"redis: `maxmemory-policy` is `{policy}`, which would drop standings"
-                        " when memory runs short; set it to `noeviction`"
-                    )
+            for policy in await self._eviction() - {"noeviction"}:
+                raise LedgerUnavailable(
+                    f"redis: `maxmemory-policy` is `{policy}`, which would drop standings"
+                    " when memory runs short; set it to `noeviction`"
+                )
             seconds, micros = await self._client.time()
             return int(seconds) * 1000 + int(micros) // 1000
 
@@ -215,15 +212,16 @@ class RedisLedger:
             for watcher in manager.sentinels if manager else ():
                 await watcher.aclose()
 
-    async def _eviction(self) -> list[str]:
+    async def _eviction(self) -> set[str]:
         nodes = {"target_nodes": RedisCluster.PRIMARIES} if self._cluster else {}
         try:
-            answer = await self._client.info("memory", **nodes)
+            answer = await self._client.info("memory", **nodes) if self._may_ask else {}
         except ResponseError as error:
+            self._may_ask = False
             log.warning("redis: see to it that `maxmemory-policy` is `noeviction`: %s", error)
-            return []
+            return set()
         found = [answer] if "maxmemory_policy" in answer else answer.values()
-        return [memory["maxmemory_policy"] for memory in found]
+        return {memory["maxmemory_policy"] for memory in found}
 
     def _place(self, key: str) -> str:
         return f"{self._people}{key}}}"
@@ -270,7 +268,7 @@ class RedisLedger:
         answers = await self._once(commands, together=together)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:
-            for script in (_COMMIT, _CLAIM, _SETTLE):
+            for script in (_COMMIT, _CLAIM, _SETTLE, _VOUCH):
                 await self._client.script_load(script.text)
             again = await self._once([commands[i] for i in missing])
             for i, answer in zip(missing, again, strict=True):
@@ -298,3 +296,7 @@ class RedisLedger:
                 await self._client.connection_pool.disconnect(inuse_connections=False)
             why = str(error) or f"no answer within {self._timeout:g} s"
             raise LedgerUnavailable(f"redis: could not {what}: {why}") from error
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

@@ -1,0 +1,68 @@
+"""The ceiling is the person's: what they said sets it, what they do moves it slowly.
+
+A complaint brings it down fast, clicks bring it up slowly, and both are forgotten with a
+half-life. Silence says nothing. Nothing learned raises it above what the person said.
+"""
+
+import math
+
+import msgspec
+
+from governor.core.case import Case
+from governor.core.policy import Intrusiveness
+from governor.core.standing import LearnedComfort, Standing
+
+_LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
+_RAISES = ("clicked", "converted", "replied")
+_NOT_YET_FADING = 2**62
+
+
+def learn(
+    section: Intrusiveness | None, known: LearnedComfort | None, kind: str, at: int
+) -> LearnedComfort | None:
+    """Return what is known of a person's comfort after feedback of *kind* at *at* (ms).
+
+    What comes late counts as of the last thing learned.
+    """
+    if section is None or not section.comfort.learn or kind not in (*_LOWERS, *_RAISES):
+        return known
+    moment = at if known is None else max(at, known.at)
+    factor = _factor(section, known, moment)
+    change: float = getattr(section.learned, kind)
+    factor = factor * change if kind in _LOWERS else factor + change
+    return LearnedComfort(_bounded(section, factor), moment)
+
+
+def ceiling_of(section: Intrusiveness, standing: Standing, at: int) -> float:
+    """Return how many points this person takes at *at*."""
+    factor = _factor(section, standing.learned, at)
+    level = standing.profile.comfort.level if standing.profile else None
+    if level is None:
+        return section.ceiling * factor
+    said = {
+        "low": section.comfort.low,
+        "normal": section.comfort.normal,
+        "high": section.comfort.high,
+    }
+    return said[level] * min(factor, 1.0)
+
+
+def held(case: Case, now: int) -> Case:
+    """Return *case* with what was learned as it is at *now*, whatever moment is asked about."""
+    section, learned = case.policy.intrusiveness, case.standing.learned
+    if section is None or learned is None:
+        return case
+    kept = LearnedComfort(_factor(section, learned, now), _NOT_YET_FADING)
+    standing = msgspec.structs.replace(case.standing, learned=kept)
+    return msgspec.structs.replace(case, standing=standing)
+
+
+def _factor(section: Intrusiveness, known: LearnedComfort | None, at: int) -> float:
+    if known is None or not section.comfort.learn:
+        return 1.0
+    faded = math.pow(2.0, min(known.at - at, 0) / section.learned.half_life)
+    return _bounded(section, 1.0 + (known.factor - 1.0) * faded)
+
+
+def _bounded(section: Intrusiveness, factor: float) -> float:
+    return min(max(factor, section.learned.lowest), section.learned.highest)

@@ -1,0 +1,197 @@
+"""How much one variant would weigh on one person, on top of what already reached them, in points.
+
+    exposure = base * c * (1 + depth_weight * d) * (1 + interaction * c * d) * t * s
+
+`c` is how obtrusive the channel is and `d` how personal the deepest use, both 0 to 1: depth is
+felt as intrusion (van Doorn and Hoekstra 2013), less so when the message says why it fits (White
+et al. 2008), and together with an obtrusive channel more than either alone (Goldfarb and Tucker
+2011). `t` weighs messages near the edges of the allowed hours, where they interrupt more (Okoshi
+et al. 2017). `s` weighs repeats of one topic, which wear out (Cao et al. 2020).
+
+    pressure = sum over the send log of exposure * 2 ** (-age / half_life)
+"""
+
+import math
+
+from governor.core import model
+from governor.core.case import Case
+from governor.core.comfort import ceiling_of
+from governor.core.edges import Hours
+from governor.core.instant import SECOND, ceil_second
+from governor.core.policy import Intrusiveness, Policy
+from governor.core.standing import REFUNDED, name64
+from governor.core.verdict import Score
+
+_DEEPEST = 5
+_LOUDEST = 1.0
+_STEPS = 5_000
+
+
+def depth_of(policy: Policy, variant: model.Variant) -> int:
+    """Return how deep the deepest use of *variant* goes, 0 to 5, wherever it comes from."""
+    if not variant.uses:
+        return 0
+    known = policy.intrusiveness.depth if policy.intrusiveness else {}
+    return max(known.get(use.attribute, _DEEPEST) for use in variant.uses)
+
+
+def score_of(case: Case, variant: model.Variant, at: int) -> Score | None:
+    """Return what *variant* comes to at *at* (ms), None where the policy has no such section."""
+    section = case.policy.intrusiveness
+    return None if section is None else Scale(case, section, variant, at).score(at)
+
+
+class Scale:
+    """One variant of a case on the scale: what it comes to at any moment from *now* on.
+
+    The person's ceiling is held at what it is *now* (ms).
+    """
+
+    def __init__(
+        self, case: Case, section: Intrusiveness, variant: model.Variant, now: int
+    ) -> None:
+        self.ceiling = ceiling_of(section, case.standing, now)
+        self._section = section
+        self._plain = _plain(section, variant)
+        self._hours = _hours(case, section, variant)
+        self._history = case.policy.retention.history
+        self._pressures: dict[int, float] = {}
+        topic = None if case.candidate.topic is None else name64(case.candidate.topic)
+        counted = [e for e in case.standing.log if e.counts and e.settled != REFUNDED]
+        self._sends = [(entry.at, entry.exposure) for entry in counted if entry.exposure]
+        alike = [] if topic is None else [entry for entry in counted if entry.topic == topic]
+        self._alike = [entry.at for entry in alike]
+
+    def score(self, at: int) -> Score:
+        """Return the sum at *at*."""
+        exposure, pressure = self._exposure(at), self._pressure(at)
+        return Score(exposure, pressure, pressure + exposure, self.ceiling)
+
+    def first_fit(self, at: int) -> int | None:
+        """Return the first second from *at* on at which the variant fits, None for never.
+
+        Between two breakpoints the exposure stays and the pressure only decays, so that the
+        moment has a closed form there.
+        """
+        least = self._plain * min(1.0, self._section.edge_factor if self._hours else 1.0)
+        if least > self.ceiling:
+            return None
+        moment = ceil_second(at)
+        for _ in range(_STEPS):
+            if self._fits(moment):
+                return moment
+            turn = self._next_turn(moment)
+            if turn is None:
+                return None
+            decays = self._decays(moment, self._exposure(moment))
+            if decays is not None and decays < turn + SECOND:
+                found = self._settled(moment, decays, turn)
+                if found is not None:
+                    return found
+            moment = max(ceil_second(turn), self._not_before(moment, least))
+        return None
+
+    def _fits(self, at: int) -> bool:
+        return self._pressure(at) + self._exposure(at) <= self.ceiling
+
+    def _exposure(self, at: int) -> float:
+        exposure = self._plain
+        if self._hours is not None and self._hours.near_edge(at):
+            exposure *= self._section.edge_factor
+        if self._alike:
+            repeat = self._section.repeat
+            repeats = sum(sent > at - repeat.window for sent in self._alike)
+            exposure *= min(1.0 + repeat.step * repeats, repeat.max)
+        return exposure
+
+    def _pressure(self, at: int) -> float:
+        known = self._pressures.get(at)
+        if known is None:
+            half_life, start = self._section.half_life, at - self._history
+            known = self._pressures[at] = sum(
+                [
+                    exposure * math.pow(2.0, (sent - at) / half_life)
+                    for sent, exposure in self._sends
+                    if sent > start
+                ]
+            )
+        return known
+
+    def _next_turn(self, at: int) -> int | None:
+        """Return the next moment after *at* at which anything but the decay changes."""
+        turns = [sent + self._history for sent, _ in self._sends]
+        turns += [sent + self._section.repeat.window for sent in self._alike]
+        if self._hours is not None:
+            turns.append(self._hours.next_turn(at))
+        return min((turn for turn in turns if turn > at), default=None)
+
+    def _decays(self, at: int, exposure: float) -> int | None:
+        """Return the closed form: when what presses at *at* has left room for *exposure*."""
+        pressure = self._pressure(at)
+        room = self.ceiling - exposure
+        if room < 0 or pressure <= 0:
+            return None
+        # What is lost in the rounding of the sum is room too.
+        room += math.ulp(self.ceiling)
+        halvings = max(math.log2(pressure) - math.log2(room), 0.0)
+        return at + math.ceil(self._section.half_life * halvings)
+
+    def _settled(self, fails: int, decays: int, turn: int) -> int | None:
+        """Return the first second after *fails* and before *turn* that fits, near *decays*."""
+        last = (turn - 1) // SECOND * SECOND
+        found = min(max(ceil_second(decays), fails + SECOND), last)
+        step = SECOND
+        while not self._fits(found):
+            if found >= last:
+                return None
+            fails, found = found, min(found + step, last)
+            step *= 2
+        while found - SECOND > fails and self._fits(max(found - step, fails + SECOND)):
+            found = max(found - step, fails + SECOND)
+            step *= 2
+        fails = max(found - step, fails)
+        while found - fails > SECOND:
+            middle = (fails + found) // 2 // SECOND * SECOND
+            fails, found = (fails, middle) if self._fits(middle) else (middle, found)
+        return found
+
+    def _not_before(self, at: int, least: float) -> int:
+        """Return a second before which nothing fits that weighs at least *least*."""
+        decays = self._decays(at, least)
+        drops = [sent + self._history for sent, _ in self._sends if sent + self._history > at]
+        if decays is None or not drops:
+            return at
+        return ceil_second(min(decays - 2 * SECOND, *drops))
+
+
+def _plain(section: Intrusiveness, variant: model.Variant) -> float:
+    """Return the exposure far from the edges of the allowed hours and without repeats."""
+    c = section.channels.get(variant.channel, _LOUDEST)
+    d = 0.0
+    for use in variant.uses:
+        depth = section.depth.get(use.attribute, _DEEPEST) / _DEEPEST
+        d = max(d, depth * _weight(section, use.source))
+    if variant.justification:
+        d -= section.justification
+    d = min(max(d, 0.0), 1.0)
+    depth_adds = 1.0 + section.depth_weight * d
+    return section.base * c * depth_adds * (1.0 + section.interaction * c * d)
+
+
+def _weight(section: Intrusiveness, source: str | None) -> float:
+    if source is None:
+        return 1.0
+    weight: float = getattr(section.sources, source)
+    return weight
+
+
+def _hours(case: Case, section: Intrusiveness, variant: model.Variant) -> Hours | None:
+    """Return the allowed hours that bind *variant*, whether or not their mode enforces them."""
+    if "quiet_hours" in case.category.skips:
+        return None
+    candidate = case.candidate
+    about = (candidate.category, candidate.campaign, variant.channel, candidate.topic)
+    bound = [entry for entry in case.policy.quiet_hours if entry.match.accepts(*about)]
+    if not bound:
+        return None
+    return Hours(tuple(entry.allow for entry in bound), case.place, section.edge)

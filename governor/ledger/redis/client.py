@@ -1,0 +1,91 @@
+"""How to reach Redis: one server, a replicated one or a cluster, with bounded patience."""
+
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as LostConnectionError
+
+Client = Redis | RedisCluster
+
+
+class Guard:
+    """Lets a ledger be used only as it was looked at and found whole.
+
+    A server that was restarted or that took over may have lost its last writes. Whoever finds
+    it whole admits it by its run id; until then every new connection to it is refused, before a
+    single command is sent. A ledger that was emptied has another epoch, which every load sees.
+    """
+
+    def __init__(self) -> None:
+        self.admitted: str | None = None
+        self.epoch: str | None = None
+
+    def admit(self, server: str, epoch: str | None) -> None:
+        """Let the ledger of *epoch* on *server* be used."""
+        self.admitted, self.epoch = server, epoch
+
+    async def greet(self, connection: Any) -> None:
+        """Greet the server as usual, and ask who it is."""
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        found = run_id_of(await connection.read_response())
+        if found != self.admitted:
+            raise LostConnectionError("this server has not been found whole yet")
+
+
+def run_id_of(info: bytes | str) -> str:
+    """Return the run id that INFO tells."""
+    text = info.decode() if isinstance(info, bytes) else info
+    found = [line for line in text.splitlines() if line.startswith("run_id:")]
+    return found[0].partition(":")[2].strip() if found else ""
+
+
+def connect(url: str, timeout: float = 2.0, guard: Guard | None = None) -> Client:
+    """Return a client for *url*, not yet connected, that gives up after *timeout* seconds.
+
+    Besides `redis://` and `rediss://`: `redis+cluster://[name:password@]host:port[,host:port]` and
+    `redis+sentinel://[name:password@]host:port[,host:port]/service/database`. A *guard* is asked
+    about every new connection; those of a cluster are not guarded.
+    """
+    limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    # Once more on a connection that was lost while idle; never after a late answer.
+    again = Retry(NoBackoff(), 1, supported_errors=(LostConnectionError,))
+    guarded = {} if guard is None else {"redis_connect_func": guard.greet}
+    try:
+        return _client(url, {**limits, **guarded, "protocol": 2, "retry": again})
+    except ValueError as error:
+        raise ValueError(f"GOVERNOR_REDIS: {error}") from None
+
+
+def _client(url: str, options: dict[str, Any]) -> Client:
+    parts = urlsplit(url)
+    if parts.scheme in {"redis", "rediss", "unix"}:
+        return Redis.from_url(url, **options)
+    scheme, _, kind = parts.scheme.partition("+")
+    if scheme not in {"redis", "rediss"} or kind not in {"cluster", "sentinel"}:
+        raise ValueError(
+            f"`{parts.scheme}://` is no way to Redis;"
+            " use redis://, rediss://, redis+cluster:// or redis+sentinel://"
+        )
+    login, _, hosts = parts.netloc.rpartition("@")
+    name, _, password = map(unquote, login.partition(":"))
+    options |= {"username": name or None, "password": password or None, "ssl": scheme == "rediss"}
+    options |= {option: value for option, value in parse_qsl(parts.query) if option[:4] == "ssl_"}
+    if kind == "cluster":
+        options.pop("redis_connect_func", None)
+        nodes = [ClusterNode(*address) for address in _addresses(hosts, 6379)]
+        return RedisCluster(startup_nodes=nodes, **options)
+    service, _, database = parts.path.strip("/").partition("/")
+    shared = {option: options[option] for option in options if option[:3] in {"soc", "ssl"}}
+    watchers = _addresses(hosts, 26379)
+    sentinel = Sentinel(watchers, 0, shared, **options)  # type: ignore[no-untyped-call]
+    return cast("Redis", sentinel.master_for(service or "mymaster", db=int(database or 0)))
+
+
+def _addresses(hosts: str, port: int) -> list[tuple[str, int]]:
+    found = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    return [(host.hostname or "localhost", host.port or port) for host in found]

@@ -1,0 +1,122 @@
+"""Holds the gate while the ledger or the clock cannot be trusted, and makes the ledger whole."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from governor.broker import BrokerUnavailable
+from governor.core.instant import SECOND
+from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.redis import Guard, RedisLedger
+from governor.ledger.trust import Trust
+from governor.rebuild import Source
+from governor.stream.publisher import Parts
+
+log = logging.getLogger(__name__)
+
+_DRIFT = 5 * SECOND
+_MARGIN = 10 * SECOND
+"""Further back than clocks may differ, outputs are read again after a loss."""
+
+Offsets = Mapping[str, Mapping[int, int]]
+
+
+class LedgerWatch:
+    """Looks every second at what the ledger tells of itself.
+
+    INVARIANT (fail-closed): after a restart, a failover, a restored backup or an emptied ledger
+    nothing is judged before all that the topics hold since its last surviving write is applied
+    again. `restore` does that, and `guard` keeps the gate from the ledger until then. `applied`
+    tells how far this worker has applied its inputs, `begun` whether anything ever was.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        ledger: RedisLedger,
+        guard: Guard,
+        *,
+        restore: Callable[[Source], Awaitable[object]],
+        begun: Callable[[], Awaitable[bool]],
+        applied: Callable[[], Offsets],
+        clocks: bool,
+    ) -> None:
+        self._parts = parts
+        self._ledger = ledger
+        self._guard = guard
+        self._restore = restore
+        self._begun = begun
+        self._applied = applied
+        self._clocks = clocks
+        self._started = (parts.now(), parts.tick())
+        self._last: Trust | None = None
+
+    async def look(self) -> None:
+        """Compare ledger and clocks with what they were; restore what was lost."""
+        health = self._parts.health
+        try:
+            before = self._parts.now()
+            redis_time = await self._ledger.check_server()
+            trust = await self._ledger.trust()
+            if not self._whole(trust):
+                await self._make_whole(trust)
+            await self._vouch(trust.running)
+        except (LedgerUnavailable, BrokerUnavailable) as error:
+            self._guard.admitted = None
+            health.ledger_trusted(False)
+            health.hold("ledger", str(error))
+            return
+        health.ledger_trusted(True)
+        health.release("ledger")
+        if self._clocks:
+            self._check_clock(before, redis_time)
+
+    def _whole(self, trust: Trust) -> bool:
+        if trust.epoch is None:
+            return False
+        last = self._last
+        fell = last is not None and last.epoch == trust.epoch and trust.counter < last.counter
+        return trust.same_server and not fell
+
+    async def _make_whole(self, trust: Trust) -> None:
+        if trust.epoch is None:
+            source = Source()
+            if self._last is None and not await self._begun():
+                await self._ledger.found()
+                return
+            words = "the ledger is empty and was not: all of it is read again from the topics"
+        else:
+            source = Source(max(0, trust.at - _MARGIN), trust.offsets)
+            words = "the ledger may have lost its last writes: they are read again from the topics"
+        self._parts.health.ledger_trusted(False)
+        self._parts.health.hold("ledger", words)
+        log.warning(words)
+        await self._restore(source)
+        if trust.epoch is None:
+            await self._ledger.found()
+        log.warning("the ledger is whole again")
+
+    async def _vouch(self, running: str) -> None:
+        """Vouch for the ledger on the server that was looked at, and let the gate use it."""
+        trust = await self._ledger.trust()
+        if trust.running != running:
+            raise LedgerUnavailable("redis: was restarted while it was looked at")
+        at, offsets = self._parts.now(), self._applied()
+        counter = await self._ledger.vouch(trust, at, offsets)
+        if counter == 0:
+            raise LedgerUnavailable("redis: was emptied while it was looked at")
+        self._last = Trust(running, trust.epoch, counter, at, running, offsets)
+        self._guard.admit(running, trust.epoch)
+
+    def _check_clock(self, before: int, redis_time: int) -> None:
+        now, tick = self._parts.now(), self._parts.tick()
+        passed = round((tick - self._started[1]) * SECOND)
+        drift = now - self._started[0] - passed
+        off = max(before - redis_time, redis_time - now, 0)
+        if abs(drift) > _DRIFT:
+            words = f"wall time moved {drift / SECOND:+.1f} s against monotonic time"
+            self._parts.health.hold("clock", words)
+        elif off > _DRIFT:
+            words = f"wall time is {off / SECOND:.1f} s away from that of the ledger"
+            self._parts.health.hold("clock", words)
+        else:
+            self._parts.health.release("clock")
