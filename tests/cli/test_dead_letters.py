@@ -113,10 +113,18 @@ def test_a_retry_publishes_the_letter_as_it_came_once(kafka: KafkaServer, prefix
 
 
 def test_null_keys_and_null_values_stay_null(kafka: KafkaServer, prefix: str) -> None:
-    put(kafka, prefix, None, "undecodable", None)
+    put(kafka, prefix, b"x", key=None)
+    put(kafka, prefix, None)
     assert governor("dead-letters", "retry", "--yes").exit_code == 0
-    [record] = read(kafka, prefix + CANDIDATES)
-    assert (record.value(), record.key()) == (None, None)
+    records = read(kafka, prefix + CANDIDATES)
+    assert [(record.value(), record.key()) for record in records] == [(b"x", None), (None, b"p-1")]
+
+
+def test_a_letter_with_nothing_in_it_is_left_and_told(kafka: KafkaServer, prefix: str) -> None:
+    put(kafka, prefix, None, "undecodable", None)
+    result = governor("dead-letters", "retry", "--yes")
+    assert result.exit_code == 1
+    assert result.stderr == "0:0: left, has neither key nor value\n"
 
 
 def test_a_letter_that_comes_back_carries_its_last_stay_alone(
@@ -169,7 +177,12 @@ def test_without_the_topic_it_says_who_makes_it(
 
 
 def test_explain_reads_the_decisions_topic(kafka: KafkaServer, prefix: str) -> None:
-    decision = {"message": "m-1", "person": "p_x", "outcome": "suppress", "code": "expired"}
+    decision: dict[str, Any] = {
+        "message": "m-1",
+        "person": "p_x",
+        "outcome": "suppress",
+        "code": "expired",
+    }
     decision |= {"variant": "only", "channel": "email", "eligible_at": None, "attempt": 1}
     decision |= {"decided_at": "2026-05-05T10:00:00.000Z", "policy": "r", "findings": []}
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})

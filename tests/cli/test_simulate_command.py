@@ -12,7 +12,7 @@ from governor.ledger.keys import Pseudonyms
 from tests.cli.commands import MAP, POLICY, events, governor, lines, written
 
 DAY = "2026-05-05"
-GRANT = (f"{DAY}T09:00:00Z", "consent", {})
+GRANT: tuple[str, str, dict[str, object]] = (f"{DAY}T09:00:00Z", "consent", {})
 KEY = bytes(range(32))
 
 

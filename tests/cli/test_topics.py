@@ -61,6 +61,13 @@ def described(kafka: KafkaServer, prefix: str) -> dict[str, tuple[int, dict[str,
     return asyncio.run(ask())
 
 
+def made(kafka: KafkaServer, prefix: str, name: str, partitions: int, **config: str) -> None:
+    """Make a topic, and wait until the broker shows it."""
+    kafka.create_topics(prefix + name, partitions=partitions, **config)
+    while name not in described(kafka, prefix):
+        pass
+
+
 def test_every_topic_is_made_with_its_partitions_and_retention(
     kafka: KafkaServer, prefix: str
 ) -> None:
@@ -90,7 +97,7 @@ def test_twice_is_harmless(kafka: KafkaServer, prefix: str) -> None:
 def test_what_is_missing_is_added_with_the_number_of_the_others(
     kafka: KafkaServer, prefix: str
 ) -> None:
-    kafka.create_topics(f"{prefix}outreach.candidates", partitions=5)
+    made(kafka, prefix, "outreach.candidates", 5)
     result = governor("topics", "create")
     assert result.exit_code == 0, result.stderr
     assert {name: number for name, (number, _) in described(kafka, prefix).items()} == {
@@ -99,10 +106,10 @@ def test_what_is_missing_is_added_with_the_number_of_the_others(
 
 
 def test_what_does_not_fit_is_told_and_left_alone(kafka: KafkaServer, prefix: str) -> None:
-    kafka.create_topics(f"{prefix}people.consents", partitions=4, cleanup_policy="compact")
-    kafka.create_topics(f"{prefix}people.profiles", partitions=4, retention_ms="86400000")
-    kafka.create_topics(f"{prefix}outreach.feedback", partitions=2, retention_ms="-1")
-    kafka.create_topics(f"{prefix}governor.waiting", partitions=4, max_message_bytes="8388608")
+    made(kafka, prefix, "people.consents", 4, cleanup_policy="compact")
+    made(kafka, prefix, "people.profiles", 4, retention_ms="86400000")
+    made(kafka, prefix, "outreach.feedback", 2, retention_ms="-1")
+    made(kafka, prefix, "governor.waiting", 4, max_message_bytes="8388608")
     before = described(kafka, prefix)
     result = governor("topics", "create", "--partitions", "4")
     assert result.exit_code == 1

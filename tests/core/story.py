@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from itertools import count
 from typing import Any, cast
 
@@ -13,11 +15,12 @@ from governor.core import model
 from governor.core.case import Case
 from governor.core.facts import apply_control
 from governor.core.incoming import Incoming, Told
-from governor.core.instant import format_second, parse_instant
+from governor.core.instant import format_instant, format_second, parse_instant
 from governor.core.person import Person
 from governor.core.policy import Policy
+from governor.core.resolution import Resolution
 from governor.core.standing import STRANGER, ControlState, Scope, name64
-from governor.core.turn import Resolution, Setting, Turn, sent, take_turn
+from governor.core.turn import Setting, Turn, sent, take_turn
 from governor.core.verdict import OUTCOME_NAMES, Finding, Verdict
 
 TODAY = "2026-05-05"
@@ -32,23 +35,22 @@ CATEGORIES: dict[str, Any] = {
 
 Event = tuple[str, dict[str, Any]]
 
+_TIME = re.compile(r"(?:(\d{4}-\d\d-)?(\d\d)T)?(\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+
 
 def at(text: str) -> int:
-    """Read `10:00`, `06T10:00:00` (of May 2026) or a full time; UTC where no zone is named."""
-    day, _, time = text.rpartition("T")
-    day = day or TODAY
-    day = day if len(day) > 2 else f"2026-05-{day}"
-    zoned = time.endswith("Z") or "+" in time or "-" in time
-    clock = time.removesuffix("Z") if time.endswith("Z") else time
-    if clock.count(":") == 1 and not ("+" in time or "-" in time):
-        clock += ":00"
-    return parse_instant(f"{day}T{clock}{'Z' if not zoned or time.endswith('Z') else ''}")
+    """Read `10:00`, `06T10:00:30` (of May 2026) or a full time; UTC where no zone is named."""
+    found = _TIME.fullmatch(text)
+    assert found, text
+    month, day, clock, seconds, zone = found.groups()
+    return parse_instant(
+        f"{month or TODAY[:8]}{day or TODAY[8:]}T{clock}{seconds or ':00'}{zone or 'Z'}"
+    )
 
 
 def written(text: str) -> str:
     """Write a time of a story as it stands on the wire."""
-    moment = at(text)
-    return format_second(moment // 1000 * 1000).replace("Z", f".{moment % 1000:03}Z")
+    return format_instant(at(text))
 
 
 def policy(**sections: Any) -> Policy:
@@ -115,7 +117,17 @@ class Story:
     def happens(self, when: str | int, *events: Event) -> list[str]:
         """Let *events* happen at one moment."""
         now = at(when) if isinstance(when, str) else when
-        said = self.run(now - 1)
+        return [*self.run(now - 1), *self.take(self._turn(now, events))]
+
+    def catches_up(self, now: int, *events: Event) -> list[str]:
+        """Let *events* happen at *now* (ms), where nobody has looked at what was due before."""
+        said = []
+        if any(kind == "control" for kind, _ in events):
+            said = self.take(Turn(PERSON, now - 1, due=True, catch_up=True))
+        turn = msgspec.structs.replace(self._turn(now, events), catch_up=True)
+        return [*said, *self.take(turn)]
+
+    def _turn(self, now: int, events: Iterable[Event]) -> Turn:
         told: list[Told] = []
         fresh: list[Incoming] = []
         covered: list[Scope] = []
@@ -128,8 +140,7 @@ class Story:
             else:
                 self.control = apply_control(self.control, value)
                 covered.append(_scope(value))
-        turn = Turn(PERSON, now, tuple(told), tuple(fresh), tuple(covered), due=True)
-        return [*said, *self.take(turn)]
+        return Turn(PERSON, now, tuple(told), tuple(fresh), tuple(covered), due=True)
 
     def take(self, turn: Turn, *, publish: bool = True) -> list[str]:
         """Take *turn*; the broker has it at once unless told otherwise."""
@@ -213,9 +224,7 @@ class Story:
 
     def finding(self, rule: str, id: str, message: str | None = None) -> Finding:
         """Return the one finding of a rule in the last decision (on *message*)."""
-        (found,) = [
-            one for one in self.findings(message) if (one.rule, one.id) == (rule, id)
-        ]
+        (found,) = [one for one in self.findings(message) if (one.rule, one.id) == (rule, id)]
         return found
 
     def verdict(self) -> Verdict:
@@ -246,11 +255,32 @@ def asked(when: str, id: str = "m", **data: Any) -> Event:
     return "candidate", base | data
 
 
+def arrived(person: Story, when: str, event: Event) -> Incoming:
+    """Return a candidate as it arrives at *when*."""
+    incoming = decode_event("candidate", event[1], at(when), person.policy)
+    assert isinstance(incoming, Incoming)
+    return incoming
+
+
+def heard(person: Story, when: str, event: Event) -> Told:
+    """Return a fact as it arrives at *when*."""
+    told = decode_event(cast("EventKind", event[0]), event[1], at(when), person.policy)
+    assert isinstance(told, Told)
+    return told
+
+
 def bare(resolution: Resolution) -> Resolution:
     """Return *resolution* without what tells a repeat from the first time."""
     verdict = msgspec.structs.replace(resolution.verdict, findings=(), score=None, wake_at=None)
+    incoming = msgspec.structs.replace(resolution.incoming, record_at=0)
     return msgspec.structs.replace(
-        resolution, verdict=verdict, repeat=False, reconstructed=False, waiting=None
+        resolution,
+        incoming=incoming,
+        verdict=verdict,
+        repeat=False,
+        was_waiting=False,
+        reconstructed=False,
+        waiting=None,
     )
 
 

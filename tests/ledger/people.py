@@ -16,6 +16,7 @@ from governor.core.standing import (
     Entry,
     Heard,
     Judged,
+    LearnedComfort,
     Profile,
     Scope,
     Standing,
@@ -205,6 +206,7 @@ standings = built(
             at=times,
         )
     ),
+    learned=st.none() | built(LearnedComfort, factor=st.floats(allow_nan=False), at=times),
 )
 scopes = built(Scope, campaign=maybe_words, channel=maybe_words, category=maybe_words)
 control_states = built(

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from governor.core.standing import STRANGER, ControlState, Standing
+from governor.core.standing import STRANGER, ControlState, LearnedComfort, Standing
 from governor.ledger.packing import (
     UnreadableError,
     pack,
@@ -74,6 +74,12 @@ def test_a_settled_person_takes_little_room_whatever_the_exposures() -> None:
     print(f"a settled person: {alike} bytes, with five different exposures {different}")
     assert alike <= 280
     assert different <= 314  # the largest that fits Redis's block of 320
+
+
+def test_what_was_learned_takes_little_room_and_nothing_where_there_is_none() -> None:
+    known = settled_person()
+    learned = msgspec.structs.replace(known, learned=LearnedComfort(0.679, 1_778_000_000_123))
+    assert len(pack(learned)) - len(pack(known)) <= 26
 
 
 def test_sends_alike_are_written_once() -> None:

@@ -117,6 +117,16 @@ def test_held_seconds_are_counted_while_it_lasts_once_for_each_cause() -> None:
     assert worker.held("policy") == 0
 
 
+def test_a_hold_that_is_repeated_counts_from_its_beginning() -> None:
+    worker = Worker().runs()
+    worker.health.hold("ledger")
+    worker.now += 2
+    worker.health.hold("ledger", "still")
+    worker.now += 2
+    worker.health.release("ledger")
+    assert worker.held("ledger") == 4
+
+
 def test_a_release_without_a_hold_changes_nothing() -> None:
     worker = Worker().runs()
     worker.health.release("clock")
@@ -168,6 +178,16 @@ def test_without_partitions_a_lag_is_somebody_elses() -> None:
     worker.health.assigned(None)
     worker.lag = 5
     worker.passes(300)
+    assert worker.health.stuck() is None
+
+
+def test_being_told_of_the_same_partitions_again_is_no_progress() -> None:
+    worker = Worker().runs()
+    worker.lag = 5
+    for _ in range(40):
+        worker.passes(1).health.assigned(4)
+    assert worker.health.stuck() is not None
+    worker.health.assigned(3)
     assert worker.health.stuck() is None
 
 

@@ -188,6 +188,17 @@ def test_the_rule_is_that_of_the_deciding_variants_first_strictest_enforced_find
     assert moved(metrics, "governor_decisions_total") == {("review", "oversight", "email"): 1}
 
 
+def test_a_rule_in_shadow_decides_nothing_even_with_the_same_code(metrics: Metrics) -> None:
+    findings = (
+        Finding("caps", "quota", "a", Outcome.SUPPRESS, "review_refused", enforced=False),
+        Finding("oversight", "sample", "a", Outcome.SUPPRESS, "review_refused"),
+    )
+    metrics.count_resolutions(
+        [resolution(verdict(Outcome.SUPPRESS, 0, "review_refused", *findings))], 0
+    )
+    assert moved(metrics, "governor_decisions_total") == {("suppress", "oversight", "push"): 1}
+
+
 def test_a_deferral_without_hope_counts_as_suppressed_by_what_deferred(metrics: Metrics) -> None:
     findings = (
         Finding("consent", "basis", "a", Outcome.RELEASE),
@@ -212,7 +223,7 @@ def test_what_waited_is_no_direct_release_and_time_never_runs_backwards(metrics:
 def test_the_last_slot_of_a_cap_is_a_near_miss_for_the_released_variant_only(
     metrics: Metrics,
 ) -> None:
-    full = {"limit": 2, "observed": 1, "window": "24h"}
+    full: dict[str, Any] = {"limit": 2, "observed": 1, "window": "24h"}
     findings = (
         Finding("caps", "promo-per-week", "a", Outcome.RELEASE, **full),
         Finding("caps", "promo-per-day", "b", Outcome.RELEASE, **full),

@@ -12,12 +12,13 @@ from tests.reference.times import HOUR, is_allowed, parse_allow, wall_instants
 
 @dataclass
 class Case:
-    """One message of one person under one policy, with the control in force."""
+    """One message of one person under one policy, with the control in force, judged now."""
 
     policy: dict[str, Any]
     person: Person
     controls: list[dict[str, Any]]
     message: Message
+    now: int
 
     @property
     def category(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tests.reference.times import show_time
 
 KINDS = (
     "delivered bounced bounced failed opened clicked dismissed unsubscribed complained "
-    "too_much delivered"
+    "too_much delivered clicked replied converted"
 ).split()
 
 

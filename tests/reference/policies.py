@@ -117,7 +117,7 @@ class PolicyMaker:
             ]
         )
         if self.chance(0.06):
-            found = {"country": "US"}
+            found = self.pick([{"country": "US"}, {}])
         if self.chance(0.5):
             found = dict(found, expires_after=self.pick(["12h", "24h", "3d", "7d"]))
         return dict(found)
@@ -131,6 +131,8 @@ class PolicyMaker:
             entry["proof"] = "required"
         if self.chance(skips):
             names = ["caps", "quiet_hours"]
+            if self.wide and self.chance(0.5):
+                names += ["purpose", "persuasion", "intrusiveness", "oversight"]
             entry["skips"] = sorted(self.random.sample(names, self.random.randint(1, 2)))
         if self.chance(0.25):
             entry["counts"] = self.chance(0.3)
@@ -221,9 +223,13 @@ class PolicyMaker:
         names += [f"oversight.{r['id']}" for r in policy.get("review", {}).get("rules", [])]
         if "caps" not in policy:
             names.remove("caps.c0")
+        if not any("quota" in entry for entry in policy["categories"].values()):
+            names.remove("caps.quota")
         if self.wide:
             names += [n for n in ("intrusiveness", "persuasion") if n in policy]
-            names += ["purpose"] if "personal_data" in policy else []
+            names += [f"persuasion.{part}" for part in policy.get("persuasion", {})]
+            if "personal_data" in policy:
+                names += ["purpose", "purpose.free", "purpose.sensitive", "purpose.minor"]
         chosen = self.random.sample(names, min(len(names), self.pick([1, 1, 2])))
         return {name: self.pick(["shadow", "shadow", "enforce"]) for name in chosen}
 
@@ -233,8 +239,10 @@ class PolicyMaker:
             section: dict[str, Any] = {
                 "ceiling": self.pick([8, 15, 30, 60]),
                 "half_life": self.pick(["1h", "6h", "3d"]),
-                "comfort": {"low": self.pick([6, 10]), "normal": 20, "learn": False},
+                "comfort": {"low": self.pick([6, 10]), "normal": 20},
             }
+            if self.chance(0.4):
+                section["comfort"]["learn"] = self.chance(0.3)
             if self.chance(0.6):
                 section["above"] = self.pick(["defer", "review", "suppress"])
             if self.chance(0.3):

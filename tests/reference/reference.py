@@ -163,7 +163,7 @@ class Reference:
 
     def judge(self, name: str, message: Message, now: int, *, woken_early: bool) -> None:
         """Judge a message now, publish what is new, and log a release."""
-        case = Case(self.policy, self.people[name], self.controls, message)
+        case = Case(self.policy, self.people[name], self.controls, message, now)
         verdict = judge_message(case, now, woken_early=woken_early)
         message.eligible_at = verdict.eligible_at
         state = (verdict.outcome, verdict.code, verdict.eligible_at)

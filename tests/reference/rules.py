@@ -73,17 +73,17 @@ def purpose(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     sensitive = [use for use in uses if use["attribute"] in (section.get("sensitive") or [])]
     guessed = [use for use in uses if use.get("source") in ("inferred", "third_party")]
     wanted = section.get("purpose", "personalisation")
-    if score.deepest(case.policy, variant) > section.get("free", 1):
+    if score.deepest(case.policy, variant) > section.get("free", 0):
         agreed = standing.agreed(case.person, wanted, *where, now)
         if not agreed:
-            yield Finding("purpose", "suppress", "personalisation_refused")
+            yield Finding("purpose", "suppress", "personalisation_refused", id="free")
     if sensitive and (
         not standing.agreed(case.person, "sensitive", *where, now)
         or any(use in guessed for use in sensitive)
     ):
-        yield Finding("purpose", "suppress", "sensitive_data")
+        yield Finding("purpose", "suppress", "sensitive_data", id="sensitive")
     if guessed and standing.is_minor(case.policy, case.person, now):
-        yield Finding("purpose", "suppress", "minor")
+        yield Finding("purpose", "suppress", "minor", id="minor")
 
 
 def persuasion(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def persuasion(case: Case, variant: dict[str, Any], now: int) -> Iterator[Findin
         return
     if "urgency" in section and {"urgency", "scarcity"} & set(techniques):
         ends = variant["offer_ends_at"]
-        first = _first_offer(case)
+        first = _first_offer(case, now)
         if ends is None or ends <= now or (first is not None and first.offer_ends_at != ends):
             yield Finding("persuasion", "suppress", "false_urgency", id="urgency")
     if "budget" in section:
@@ -111,10 +111,12 @@ def persuasion(case: Case, variant: dict[str, Any], now: int) -> Iterator[Findin
             yield Finding("persuasion", "suppress", "vulnerable", id="vulnerable")
 
 
-def _first_offer(case: Case) -> Send | None:
+def _first_offer(case: Case, now: int) -> Send | None:
     for send in case.person.sends:
-        if send.attributes["campaign"] == case.message.data["campaign"] and (
-            {"urgency", "scarcity"} & set(send.techniques)
+        if (
+            send.at > now - history(case.policy)
+            and send.attributes["campaign"] == case.message.data["campaign"]
+            and {"urgency", "scarcity"} & set(send.techniques)
         ):
             return send
     return None
@@ -199,11 +201,17 @@ def intrusiveness(case: Case, variant: dict[str, Any], now: int) -> Iterator[Fin
     section = case.section("intrusiveness")
     if section is None or case.skips("intrusiveness"):
         return
-    pressure = score.pressure(section, _counted(case), now)
+    pressing = [send for send in _counted(case) if send.at > now - history(case.policy)]
+    pressure = score.pressure(section, pressing, now)
     exposure = exposure_of(case, variant, now)
-    if pressure + exposure > score.ceiling(section, case.person.profile):
+    if pressure + exposure > score.ceiling(section, case.person, case.now):
         outcome = section.get("above", "defer")
         yield Finding("intrusiveness", outcome, "too_intrusive", id="ceiling", timed=True)
+
+
+def history(policy: dict[str, Any]) -> int:
+    """How far back the send log reaches."""
+    return duration((policy.get("retention") or {}).get("history", "180d"))
 
 
 def exposure_of(case: Case, variant: dict[str, Any], now: int) -> float:
@@ -226,6 +234,8 @@ def quiet_hours(case: Case, variant: dict[str, Any], now: int) -> Iterator[Findi
 
 def oversight(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     """The policy's review rules that match, whether answered or not."""
+    if case.skips("oversight"):
+        return
     attributes = case.attributes(variant)
     digest = hashlib.sha256(case.message.data["id"].encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64

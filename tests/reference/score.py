@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.reference.facts import Send
-from tests.reference.times import duration
+from tests.reference.facts import Person, Send
+from tests.reference.times import DAY, duration
 
 CHANNELS = {"call": 1.0, "sms": 0.7, "push": 0.5, "email": 0.3, "in_app": 0.2}
 DEPTH: dict[str, float] = {
@@ -17,13 +17,15 @@ DEPTH: dict[str, float] = {
     "location": 4,
     "health": 5,
 }
-COMFORT = {"low": 30, "normal": 60, "high": 80}
+COMFORT = {"low": 30, "normal": 60, "high": 80, "learn": True}
+LOWERS = {"complained": 0.5, "unsubscribed": 0.7, "too_much": 0.7, "dismissed": 0.97}
+RAISES = {"clicked": 0.02, "converted": 0.02, "replied": 0.02}
 SOURCE = {"declared": 0.7, "observed": 1.0, "third_party": 1.2, "inferred": 1.4}
 
 
 def _depths(policy: dict[str, Any]) -> dict[str, float]:
     section = policy.get("intrusiveness")
-    found: dict[str, float] = {} if section is None else section.get("depth") or DEPTH
+    found: dict[str, float] = {} if section is None else section.get("depth", DEPTH)
     return found
 
 
@@ -36,7 +38,7 @@ def deepest(policy: dict[str, Any], variant: dict[str, Any]) -> float:
 def exposure(policy: dict[str, Any], variant: dict[str, Any], repeats: int, *, edge: bool) -> float:
     """What a variant would add, given how often the topic came and whether an edge is near."""
     section = policy["intrusiveness"]
-    channels, depths = section.get("channels") or CHANNELS, _depths(policy)
+    channels, depths = section.get("channels", CHANNELS), _depths(policy)
     c = channels.get(variant["channel"], 1.0)
     depth = max(
         (
@@ -59,11 +61,34 @@ def pressure(section: dict[str, Any], sends: list[Send], now: int) -> float:
     return sum(parts)
 
 
-def ceiling(section: dict[str, Any], profile: dict[str, Any]) -> float:
-    """The person's own ceiling where they named one, else the policy's (nothing is learned)."""
-    level = (profile.get("comfort") or {}).get("level")
+def ceiling(section: dict[str, Any], person: Person, now: int) -> float:
+    """The person's own ceiling where they named one, else the policy's, moved by what they do."""
+    comfort = COMFORT | (section.get("comfort") or {})
+    factor = learned(person, now) if comfort["learn"] else 1.0
+    level = (person.profile.get("comfort") or {}).get("level")
     if level:
-        own: float = (COMFORT | (section.get("comfort") or {}))[level]
-        return own
-    value: float = section.get("ceiling", 60)
-    return value
+        return float(comfort[level]) * min(1.0, factor)
+    return float(section.get("ceiling", 60)) * factor
+
+
+def learned(person: Person, now: int) -> float:
+    """What all feedback so far has made of the factor, which forgets between any two."""
+    factor, last = 1.0, None
+    latest: dict[tuple[str, str | None], int] = {}
+    for signal in person.signals:
+        key = (signal["kind"], signal["channel"])
+        if signal["kind"] not in LOWERS and signal["kind"] not in RAISES:
+            continue
+        if signal["at"] <= latest.get(key, -1):
+            continue
+        latest[key] = signal["at"]
+        moment = signal["at"] if last is None else max(last, signal["at"])
+        if last is not None:
+            factor = _forgotten(factor, moment - last)
+        factor = factor * LOWERS.get(signal["kind"], 1.0) + RAISES.get(signal["kind"], 0.0)
+        factor, last = min(1.25, max(0.5, factor)), moment
+    return factor if last is None else _forgotten(factor, max(0, now - last))
+
+
+def _forgotten(factor: float, age: int) -> float:
+    return 1.0 + (factor - 1.0) * math.pow(2.0, -age / (90 * DAY))

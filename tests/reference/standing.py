@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.reference.facts import Person
-from tests.reference.times import country_zones, local
+from tests.reference.times import ANYWHERE, country_zones, local
 
 FOREVER = 10**18
 CONTRACT = {"contract", "legal_obligation"}
@@ -29,7 +29,7 @@ def zones(policy: dict[str, Any], person: Person) -> list[str]:
         return [defaults["time_zone"]]
     if defaults.get("country") and country_zones(defaults["country"]):
         return list(country_zones(defaults["country"]))
-    return ["UTC"]
+    return ANYWHERE
 
 
 def concerning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,10 @@ import holidays
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+ANYWHERE = [
+    f"{'-' if half < 0 else '+'}{abs(half) // 2:02d}:{abs(half) % 2 * 30:02d}"
+    for half in range(-24, 29)
+]
 UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 Ranges = tuple[tuple[int, int], ...]
 
@@ -60,8 +64,10 @@ def country_zones(country: str) -> tuple[str, ...]:
 
 
 @lru_cache(None)
-def zone(name: str) -> ZoneInfo:
-    """The zone of that name."""
+def zone(name: str) -> tzinfo:
+    """The zone of that name, or the offset that the name spells out."""
+    if name in ANYWHERE:
+        return timezone(datetime.strptime(name, "%z").utcoffset() or timedelta(0))
     return ZoneInfo(name)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from importlib.metadata import version
 from typing import Any
 
 import aiokafka
+import aiokafka.client
 import mode
 import pytest
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 from faust import App, Channel, Stream
 from faust.app.base import BootStrategy
 from faust.streams import _CStreamIterator
@@ -22,6 +27,7 @@ from faust.types import TP
 from mode.threads import MethodQueue, QueueServiceThread, ServiceThread
 
 from governor.stream.fetch import Partition
+from governor.stream.repair import repair_client
 from governor.stream.transport import Consumer
 
 
@@ -63,6 +69,9 @@ def test_the_versions_are_those_that_were_read(package: str, expected: str) -> N
         (aiokafka.AIOKafkaConsumer.committed, ["self", "partition"]),
         (aiokafka.AIOKafkaConsumer.end_offsets, ["self", "partitions"]),
         (aiokafka.AIOKafkaConsumer.getmany, ["self", "partitions", "timeout_ms", "max_records"]),
+        (AIOKafkaConnection.send, ["self", "request", "expect_response"]),
+        (AIOKafkaConnection._send_sasl_token, ["self", "payload", "expect_response"]),
+        (AIOKafkaConnection.close, ["self", "reason", "exc"]),
         (aiokafka.AIOKafkaProducer.send_batch, ["self", "batch", "topic", "partition"]),
         (aiokafka.AIOKafkaProducer.create_batch, ["self"]),
         (aiokafka.AIOKafkaProducer.partitions_for, ["self", "topic"]),
@@ -101,6 +110,7 @@ def test_a_name_is_there(owner: Any, names: list[str]) -> None:
         (TopicPartitionState.__init__, ["highwater", "lso", "timestamp"]),
         (aiokafka.AIOKafkaConsumer.__init__, ["_subscription"]),
         (aiokafka.AIOKafkaConsumer.start, ["_coordinator", "_fetcher"]),
+        (aiokafka.client.AIOKafkaClient.bootstrap, ["_sync_task", "_md_synchronizer"]),
         (base.Consumer.__init__, ["can_resume_flow"]),
         (ServiceThread.__init__, ["thread_loop"]),
         (Recovery._resume_streams, ["perform_seek", "resume_flow"]),
@@ -127,6 +137,34 @@ def test_partitions_of_the_three_kinds_are_equal() -> None:
     assert len(set(kinds)) == 1
 
 
-@pytest.mark.parametrize("name", ["_watch_coordination", "_watch_progress"])
+@pytest.mark.parametrize("name", ["_watch_coordination", "_watch_progress", "_watch_commits"])
 def test_a_watchdog_runs_from_the_consumers_start(name: str) -> None:
     assert isinstance(inspect.getattr_static(Consumer, name), mode.services.ServiceTask)
+
+
+class GoneTransport:
+    """A connection's writer as uvloop leaves it when the other side has gone."""
+
+    closed = False
+
+    def write(self, _: bytes) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("name", ["send", "_send_sasl_token"])
+async def test_a_write_to_a_connection_that_is_gone_fails_as_the_client_expects(name: str) -> None:
+    repair_client()
+    repair_client()
+    reasons: list[CloseReason] = []
+    connection = AIOKafkaConnection("127.0.0.1", 9, on_close=lambda _, why: reasons.append(why))
+    connection._writer = writer = GoneTransport()
+    connection._reader, connection._versions = asyncio.StreamReader(), {}
+    connection._read_task = asyncio.get_running_loop().create_future()
+    given = MetadataRequest(None) if name == "send" else b"token"
+    with pytest.raises(KafkaConnectionError):
+        getattr(connection, name)(given)
+    assert writer.closed
+    assert reasons == [CloseReason.CONNECTION_BROKEN]

@@ -162,7 +162,13 @@ def test_a_worker_that_applies_nothing_although_it_could_ends_itself(bench: Benc
     bench.flush()
     worker = bench.start(hold="candidates", settings={"idle_within": 2.0, "lag_within": 1.0})
     assert worker.wait(25) != 0
-    assert "nothing is applied" in bench.log(0)
+    assert "no progress although" in bench.log(0)
+
+
+def test_a_worker_that_is_given_no_partitions_in_time_ends_itself(bench: Bench) -> None:
+    worker = bench.start(settings={"first_assignment_within": 0.1})
+    assert worker.wait(20) != 0
+    assert "no partitions were assigned" in bench.log(0)
 
 
 def test_the_record_clock_merges_partitions_by_time(bench: Bench) -> None:

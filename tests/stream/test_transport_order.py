@@ -149,6 +149,28 @@ def test_a_partition_is_fresh_as_of_the_answer_whose_records_are_all_applied() -
     assert assignment[CONSENTS].lag == 0
 
 
+def test_a_steady_flow_is_as_fresh_as_what_is_applied_of_it() -> None:
+    assignment = owning(CONSENTS)
+    handed_out = []
+    for number in range(5):
+        new, now = written(CONSENTS, number), 101.0 + number
+        assignment.admit({CONSENTS: new}, {CONSENTS: Seen(number + 1, number + 1, number)}, now)
+        handed_out.append(assignment.hand_out("first", new))
+        if number:
+            assignment.acknowledge(handed_out[number - 1])
+            assert fresh_at(assignment) == now - 2
+            assert assignment[CONSENTS].lag == 1
+
+
+def test_a_backlog_is_not_fresh_while_it_is_worked_off() -> None:
+    assignment = owning(CONSENTS)
+    for number in range(5):
+        new, now = written(CONSENTS, number), 101.0 + number
+        assignment.admit({CONSENTS: new}, {CONSENTS: Seen(number + 1, 500, number)}, now)
+        assignment.acknowledge(assignment.hand_out("first", new))
+    assert fresh_at(assignment) is None
+
+
 def test_an_answer_that_does_not_come_makes_nothing_fresh() -> None:
     assignment = owning(CONSENTS)
     assignment.admit({}, {CONSENTS: Seen(0, 0, stamp=1)}, 101.0)
@@ -340,8 +362,11 @@ def test_a_worker_that_holds_on_purpose_is_not_stuck() -> None:
 async def test_an_error_of_the_group_that_nobody_polls_for_is_found() -> None:
     running = asyncio.get_running_loop().create_future()
     coordinator = SimpleNamespace(_pending_exception=None, _coordination_task=running)
+    refreshing = asyncio.get_running_loop().create_future()
     client = SimpleNamespace(
-        _coordinator=coordinator, _fetcher=SimpleNamespace(error_future=running)
+        _coordinator=coordinator,
+        _fetcher=SimpleNamespace(error_future=running),
+        _client=SimpleNamespace(_sync_task=refreshing),
     )
     assert coordination_fault(client) is None
     coordinator._pending_exception = RuntimeError("sync failed")
@@ -349,6 +374,10 @@ async def test_an_error_of_the_group_that_nobody_polls_for_is_found() -> None:
     coordinator._pending_exception = None
     running.set_result(None)
     assert "coordination ended" in str(coordination_fault(client))
+    coordinator._coordination_task = client._fetcher.error_future = refreshing
+    assert coordination_fault(client) is None
+    refreshing.set_result(None)
+    assert coordination_fault(client) is not None
 
 
 def test_repeated_log_lines_are_counted_instead_of_written() -> None:

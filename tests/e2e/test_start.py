@@ -1,0 +1,87 @@
+"""A worker that cannot start says what is wrong, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.kit import KEY, ROOT, RUN, Stage
+from tests.servers.process import free_port
+
+
+def run(folder: Path, **settings: str) -> tuple[int, str]:
+    """Run a worker that will not start, and return its exit code and its words."""
+    env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
+    env["GOVERNOR_POLICY"] = str(ROOT / "config" / "policy.yaml")
+    env["GOVERNOR_METRICS"] = f"127.0.0.1:{free_port()}"
+    env |= {f"GOVERNOR_{name.upper()}": value for name, value in settings.items()}
+    done = subprocess.run(
+        RUN, cwd=folder, env=env, capture_output=True, text=True, timeout=90, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_missing_key_ends_with_2_and_its_name(tmp_path: Path) -> None:
+    code, words = run(tmp_path)
+    assert code == 2
+    assert "GOVERNOR_PSEUDONYM_KEY" in words
+    assert "Traceback" not in words
+
+
+def test_a_replay_without_a_prefix_ends_with_2(tmp_path: Path) -> None:
+    code, words = run(tmp_path, clock="record", pseudonym_key=KEY)
+    assert code == 2
+    assert "GOVERNOR_TOPIC_PREFIX" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("version: 1\ncategorys: {}\n", "policy.yaml:2"),
+        ("version: 1\ncategories: {a: {purpose: b}}\nfairness: {groups: [x]}\n", "fairness"),
+    ],
+)
+def test_a_bad_policy_ends_with_3_and_the_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    code, words = run(tmp_path, pseudonym_key=KEY, policy=str(path))
+    assert code == 3
+    assert says in words
+    assert "Traceback" not in words
+
+
+def test_a_broker_that_is_away_ends_with_4_within_a_minute(tmp_path: Path) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    code, words = run(tmp_path, pseudonym_key=KEY, brokers=nobody)
+    assert code == 4
+    assert nobody in words
+    assert "Traceback" not in words
+    assert time.monotonic() - began < 60
+
+
+def test_a_ledger_that_is_away_ends_with_4_within_a_minute(stage: Stage) -> None:
+    began = time.monotonic()
+    worker = stage.worker(redis=f"redis://127.0.0.1:{free_port()}/0")
+    assert worker.wait(90) == 4
+    assert "redis" in worker.words
+    assert "Traceback" not in worker.words
+    assert time.monotonic() - began < 60
+
+
+def test_topics_that_are_missing_are_named_with_what_makes_them(stage: Stage) -> None:
+    worker = stage.worker(topic_prefix="not-there.")
+    assert worker.wait() == 4
+    assert "not-there.outreach.candidates" in worker.words
+    assert "governor topics create" in worker.words
+    assert "Traceback" not in worker.words
+
+
+def test_a_worker_that_is_told_to_stop_ends_with_0_and_has_committed(stage: Stage) -> None:
+    worker = stage.worker().wait_until_ready()
+    assert worker.stop() == 0
+    assert stage.uncommitted() == {}
