@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from governor import logs
 from governor.broker import BrokerUnavailable, has_begun
@@ -21,10 +19,10 @@ from governor.ledger.protocol import LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
 from governor.probes import Probes
-from governor.rebuild import Progress, Rebuild
+from governor.rebuild import Progress, Rebuild, Source
 from governor.service import Governor
-from governor.stream.duties import WATCH_EVERY, PolicyWatch, Tally, Waker
-from governor.stream.fetch import Lane, Partition
+from governor.stream.duties import Duty, PolicyWatch, Tally, Waker
+from governor.stream.following import Following
 from governor.stream.gate import Gate
 from governor.stream.intake import LANES, Reader
 from governor.stream.ledger_watch import LedgerWatch
@@ -33,16 +31,13 @@ from governor.stream.producer import Outbox
 from governor.stream.publisher import Parts
 from governor.stream.replay import Replay
 from governor.stream.settings import StreamSettings
-from governor.stream.transport import Consumer
-from governor.stream.worker import make_app, run_worker
+from governor.stream.worker import Handler, make_app, run_worker
 from governor.topics import missing
 
 log = logging.getLogger(__name__)
 
-CONSENTS_WITHIN = 5.0
 _OUTPUT_ROOM = topics.ROOMY_BYTES - 65_536
 _WAIT_FOR_LEDGER = 30.0
-_AWAY, _FINE = 4, 0
 
 
 def run(settings: Settings) -> int:
@@ -102,43 +97,49 @@ def ledger_of(settings: Settings, guard: Guard | None = None) -> RedisLedger:
     return RedisLedger(settings.redis, f"{settings.topic_prefix}g:", lease=lease, guard=guard)
 
 
+def _stream_settings(settings: Settings) -> StreamSettings:
+    return StreamSettings(
+        brokers=",".join(settings.brokers),
+        group=settings.group,
+        topics={settings.topic_prefix + name: lane for name, lane in LANES.items()},
+        data=settings.data,
+        instance=settings.instance,
+        security=settings.kafka.client_options(),
+        record_clock=settings.clock == "record",
+        session_timeout=settings.session_timeout / SECOND,
+    )
+
+
 class _Worker:
     """One worker, from its settings to its end."""
 
     def __init__(self, settings: Settings, policy: Policy) -> None:
         self._settings = settings
-        self._replays = settings.clock == "record"
-        prefix = settings.topic_prefix
-        guard = Guard()
-        self._ledger = ledger_of(settings, guard)
+        self._stream = _stream_settings(settings)
+        self._guard = Guard()
+        self._ledger = ledger_of(settings, self._guard)
         self._unguarded = ledger_of(settings)
-        self._metrics = Metrics()
-        self._health = Health(self._metrics, time.monotonic, self._lag)
-        self._stream = StreamSettings(
-            brokers=",".join(settings.brokers),
-            group=settings.group,
-            topics={prefix + name: lane for name, lane in LANES.items()},
-            data=settings.data,
-            instance=settings.instance,
-            security=settings.kafka.client_options(),
-            record_clock=self._replays,
-            session_timeout=settings.session_timeout / SECOND,
-        )
-        self._consents = frozenset(
-            prefix + name for name in (topics.CONSENTS, topics.CANCELLATIONS, topics.CONTROL)
-        )
-        sealer = sealer_of(settings)
         self._names = Pseudonyms(settings.pseudonym_key)
-        self._parts = Parts(
+        self._sealer = sealer_of(settings)
+        self._following = Following(self._stream, settings.topic_prefix, time.monotonic)
+        self._metrics = Metrics()
+        self._health = Health(self._metrics, time.monotonic, self._following.lag)
+        self._health.hold("ledger", "it was not looked at yet")
+        self._parts = self._assemble(policy)
+        self._gate = Gate(self._parts)
+        self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.held)
+        self._following.follow(self._app)
+        self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
+        self._policies.use(policy)
+
+    def _assemble(self, policy: Policy) -> Parts:
+        prefix = self._settings.topic_prefix
+        return Parts(
             governor=Governor(
-                policy,
-                self._ledger,
-                self._names,
-                sealer,
-                tick=time.perf_counter,
+                policy, self._ledger, self._names, self._sealer, tick=time.perf_counter
             ),
-            reader=Reader(prefix, settings.max_bytes),
-            writer=Writer(prefix, sealer),
+            reader=Reader(prefix, self._settings.max_bytes),
+            writer=Writer(prefix, self._sealer),
             outbox=Outbox(
                 self._stream.brokers, security=self._stream.security, record_bytes=_OUTPUT_ROOM
             ),
@@ -146,32 +147,14 @@ class _Worker:
             health=self._health,
             now=wall,
             tick=time.monotonic,
-            late=self._late,
-            bad_limit=settings.dead_letter_limit,
+            late=self._following.late,
+            bad_limit=self._settings.dead_letter_limit,
         )
-        self._gate = Gate(self._parts)
-        self._health.hold("ledger", "it was not looked at yet")
-        rebuild = Rebuild(
-            settings,
-            policy,
-            self._unguarded,
-            self._names,
-            sealer,
-            self._restored,
-        )
-        self._watch = LedgerWatch(
-            self._parts,
-            self._unguarded,
-            guard,
-            restore=rebuild.run,
-            begun=lambda: has_begun(settings),
-            applied=self._applied,
-            clocks=not self._replays,
-        )
-        handle = Replay(self._parts, self._gate).handle if self._replays else self._gate.handle
-        self._app = make_app(self._stream, handle, excused=lambda: self._health.held)
-        self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
-        self._policies.use(policy)
+
+    def _handler(self) -> Handler:
+        if self._stream.record_clock:
+            return Replay(self._parts, self._gate).handle
+        return self._gate.handle
 
     def run(self) -> int:
         """Run until told to stop or until something breaks."""
@@ -181,16 +164,8 @@ class _Worker:
     async def _needed(self) -> AsyncIterator[None]:
         """Open what the worker needs and keep its duties going while it runs."""
         address = self._settings.metrics
-        duties = [
-            self._watch_ledger,
-            self._policies.run,
-            Tally(self._parts, self._ledger).run,
-            self._report,
-        ]
-        if not self._replays:
-            duties.append(Waker(self._gate, self._parts).run)
         async with Probes(self._metrics, self._health, address.host, address.port):
-            tasks = [asyncio.ensure_future(self._do(duty)) for duty in duties]
+            tasks = [asyncio.ensure_future(self._do(duty)) for duty in self._duties()]
             try:
                 async with self._parts.outbox:
                     yield
@@ -201,7 +176,27 @@ class _Worker:
                 await self._ledger.close()
                 await self._unguarded.close()
 
-    async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
+    def _duties(self) -> list[Duty]:
+        watch = LedgerWatch(
+            self._parts,
+            self._unguarded,
+            self._guard,
+            restore=self._restore,
+            begun=lambda: has_begun(self._settings),
+            applied=self._following.applied,
+            clocks=not self._stream.record_clock,
+        )
+        duties: list[Duty] = [
+            watch.run,
+            self._policies.run,
+            Tally(self._parts, self._ledger).run,
+            self._report,
+        ]
+        if not self._stream.record_clock:
+            duties.append(Waker(self._gate, self._parts).run)
+        return duties
+
+    async def _do(self, duty: Duty) -> None:
         """Do *duty* for ever; when it fails, so does the worker."""
         try:
             await duty()
@@ -209,60 +204,19 @@ class _Worker:
             log.exception("a duty failed")
             await self._app.crash(error)
 
-    async def _watch_ledger(self) -> None:
-        while True:
-            await self._watch.look()
-            await asyncio.sleep(WATCH_EVERY)
+    async def _restore(self, source: Source) -> None:
+        def told(progress: Progress) -> None:
+            words = f"being restored: {progress.records} records read, now {progress.topic}"
+            self._health.hold("ledger", words)
 
-    def _restored(self, progress: Progress) -> None:
-        words = f"being restored: {progress.records} records read, now {progress.topic}"
-        self._health.hold("ledger", words)
-
-    def _applied(self) -> dict[str, dict[int, int]]:
-        """Tell how far this worker has applied the inputs that a rebuild would read again."""
-        applied: dict[str, dict[int, int]] = defaultdict(dict)
-        consumer = self._consumer()
-        for each in consumer.assigned if consumer else ():
-            at = consumer.assigned[each].applied_to if consumer else None
-            if at is not None and self._stream.topics[each.topic] is Lane.FIRST:
-                name = each.topic.removeprefix(self._settings.topic_prefix)
-                applied[name][each.partition] = at
-        return applied
+        policy = self._parts.governor.policy
+        rebuild = Rebuild(self._settings, policy, self._unguarded, self._names, self._sealer, told)
+        await rebuild.run(source)
 
     async def _report(self) -> None:
         """Tell health and metrics every second how far the partitions have come."""
         while True:
             await asyncio.sleep(1.0)
-            consumer = self._consumer()
-            if consumer is None or consumer.assigned_at is None:
-                self._health.assigned(None)
-                continue
-            owned = consumer.assigned
-            self._health.assigned(len(owned))
-            self._metrics.set_lag({(*each,): owned[each].lag for each in owned})
-
-    def _consumer(self) -> Consumer | None:
-        consumer: Any = self._app._consumer  # noqa: SLF001 - `consumer` would make one too early
-        return consumer if isinstance(consumer, Consumer) else None
-
-    def _lag(self) -> int:
-        consumer = self._consumer()
-        return sum(consumer.assigned[each].lag for each in consumer.assigned) if consumer else 0
-
-    def _late(self) -> str | None:
-        """Say why the consents cannot be relied on: not all that is known of is applied."""
-        consumer = self._consumer()
-        if consumer is None or self._replays:
-            return None
-        now = time.monotonic()
-        for each in consumer.assigned:
-            if each.topic in self._consents and (late := _behind(consumer, each, now)) is not None:
-                return f"{each.topic}/{each.partition} is {late}"
-        return None
-
-
-def _behind(consumer: Consumer, partition: Partition, now: float) -> str | None:
-    at = consumer.assigned[partition].caught_up_at
-    if at is None:
-        return "not read to its end yet"
-    return None if now - at <= CONSENTS_WITHIN else f"{now - at:.0f} s behind"
+            owned = self._following.assigned()
+            self._health.assigned(None if owned is None else len(owned))
+            self._metrics.set_lag(self._following.lags())

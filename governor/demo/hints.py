@@ -6,36 +6,37 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+_SHOPS_OWN = "config/policy.yaml"
+_EXPLAINED = ("spring-sale-dave", "free-socks-anna")
+_THEN = [
+    "make test            the whole suite, on a real Kafka and a real Redis",
+    "docker compose up    Kafka, Redis, the worker, Prometheus and Grafana",
+]
+
 Hints = list[tuple[str, list[str]]]
 
 
 def hints(folder: Path, kept: Mapping[str, str] | None) -> Hints:
     """Return titles with their commands; *kept* are the settings of what goes on running."""
-    governor, policy = _governor(), folder / "policy.yaml"
-    decisions, events = folder / "decisions.jsonl", folder / "events.jsonl"
+    governor = _governor()
+    explain = f"--decisions {folder / 'decisions.jsonl'}"
+    simulate = f"simulate --events {folder / 'events.jsonl'} --policy {folder / 'policy.yaml'}"
     found: Hints = [
         (
-            "Why did Dave wait, and Anna get no socks?",
-            [
-                f"{governor} explain spring-sale-dave --decisions {decisions}",
-                f"{governor} explain free-socks-anna --decisions {decisions}",
-            ],
-        ),
-        (
-            f"What if the limits were others? Change {policy}, or take the shop's real one:",
-            [
-                f"{governor} simulate --policy {policy} --events {events} --out {folder / 'after.jsonl'}"
-            ],
-        ),
-    ]
-    if Path("config/policy.yaml").is_file():
-        found[1][1].append(
-            f"{governor} simulate --policy {policy} --compare config/policy.yaml --events {events}"
+            "Why did Dave wait, and why did Anna get no socks?",
+            [f"{governor} explain {one} {explain}" for one in _EXPLAINED],
         )
+    ]
+    if Path(_SHOPS_OWN).is_file():
+        title = f"What would {_SHOPS_OWN} have done with this day? Change it, and see:"
+        found.append((title, [f"{governor} {simulate} --compare {_SHOPS_OWN}"]))
+    else:
+        title = "The same day without broker and store:"
+        found.append((title, [f"{governor} {simulate} --out {folder / 'again.jsonl'}"]))
     if Path("Makefile").is_file():
-        found.append(("And then:", ["make test", "docker compose up"]))
+        found.append(("And then", _THEN))
     if kept is not None:
-        found.append(("All of it goes on running until Ctrl-C:", _running(governor, folder, kept)))
+        found.append(("All of it goes on running until ctrl-c", _running(governor, folder, kept)))
     return found
 
 

@@ -56,8 +56,8 @@ class Play:
             for message in self._consumer.consume(100, timeout=0.05):
                 if message.error() is None:
                     came += self._take(message)
+            self._machine.check()
             if time.monotonic() > deadline:
-                self._machine.check()
                 self._patience = _IMPATIENCE
                 break
         for one in sorted(came, key=self._place):

@@ -46,9 +46,8 @@ class Terminal:
             Text.assemble(
                 ("Governor", "bold"),
                 f": a sample day at {SHOP_NAME}, an invented shop.\n"
-                "Its engines want to say things to people; governor decides what may be said, by"
-                " which channel and when.\n"
-                "All of it runs on this machine, and nothing leaves it.\n",
+                "Its engines want to say things to people. Governor decides what may be said,\n"
+                "by which channel and when. All of it runs on this machine, nothing leaves it.\n",
             )
         )
 
@@ -63,7 +62,7 @@ class Terminal:
     def introduces(self, people: Mapping[str, Person]) -> None:
         """Print who lives where."""
         named = [f"{person.name} ({_home(person)})" for person in people.values()]
-        self._print(Text.assemble("\n", ("People: ", "bold"), ", ".join(named)))
+        self._print(Text.assemble("\n", ("People  ", "bold"), ", ".join(named)))
 
     def beat(self, beat: Beat) -> None:
         """Print the caption and move the clock."""
@@ -136,10 +135,12 @@ class Terminal:
     def _below(self, what: RenderableType) -> None:
         if not self._console.is_terminal:
             return
+        shown = Group("", what)
         if self._live is None:
-            self._live = Live(console=self._console, transient=True, refresh_per_second=10)
-            self._live.start()
-        self._live.update(Group("", what))
+            self._live = Live(shown, console=self._console, transient=True, refresh_per_second=10)
+            self._live.start(refresh=True)
+        else:
+            self._live.update(shown, refresh=True)
 
     def _footer(self, day: Day) -> RenderableType:
         done = Text.assemble(

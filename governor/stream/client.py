@@ -47,8 +47,9 @@ class ClientThread(AIOKafkaConsumerThread):
             max_poll_records=settings.max_records,
             # Only the watchdogs judge progress: a worker that holds on purpose keeps its place.
             max_poll_interval_ms=86_400_000,
-            # A partition that is not in the request under way waits for its end.
-            fetch_max_wait_ms=100,
+            # A partition that is not in the request under way waits for its end, and so does
+            # a question for offsets, which a replay asks all the time.
+            fetch_max_wait_ms=10 if settings.record_clock else 100,
             session_timeout_ms=round(settings.session_timeout * 1000),
             heartbeat_interval_ms=round(settings.session_timeout * 100),
             rebalance_timeout_ms=30_000,

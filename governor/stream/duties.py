@@ -18,7 +18,7 @@ from governor.stream.publisher import Parts
 log = logging.getLogger(__name__)
 
 _WAKE_EVERY = 0.25
-WATCH_EVERY = 1.0
+_WATCH_EVERY = 1.0
 _TALLY_EVERY = 5.0
 _TALLY_SHARE = 50
 
@@ -56,7 +56,7 @@ class PolicyWatch:
     async def run(self) -> None:
         """Look every second whether the file has changed."""
         while True:
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.sleep(_WATCH_EVERY)
             stamp = self._stamp()
             if stamp != self._seen:
                 self._seen = stamp

@@ -1,5 +1,6 @@
 """Holds the gate while the ledger or the clock cannot be trusted, and makes the ledger whole."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,6 +13,8 @@ from governor.rebuild import Source
 from governor.stream.publisher import Parts
 
 log = logging.getLogger(__name__)
+
+WATCH_EVERY = 1.0
 
 _DRIFT = 5 * SECOND
 _MARGIN = 10 * SECOND
@@ -49,6 +52,12 @@ class LedgerWatch:
         self._clocks = clocks
         self._started = (parts.now(), parts.tick())
         self._last: Trust | None = None
+
+    async def run(self) -> None:
+        """Look every second."""
+        while True:
+            await self.look()
+            await asyncio.sleep(WATCH_EVERY)
 
     async def look(self) -> None:
         """Compare ledger and clocks with what they were; restore what was lost."""

@@ -1,6 +1,7 @@
 """In which order fetched records are handed out: by lane, or by the records' own clock."""
 
 import heapq
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -114,40 +115,30 @@ class Place(NamedTuple):
     offset: int
 
 
-def places(records: Iterable[Record], lane: Lane) -> Iterator[Place]:
-    """Return the places of one partition's records; a clock that steps back is held."""
-    at = 0
+Placed = tuple[Place, Record]
+
+
+def placed(records: Iterable[Record], lane: Lane, since: int = 0) -> Iterator[Placed]:
+    """Give one partition's records their places; a clock that steps back is held."""
+    at = since
     for record in records:
         at = max(at, record.timestamp)
-        yield Place(at, lane, record.topic, record.partition, record.offset)
+        yield Place(at, lane, record.topic, record.partition, record.offset), record
 
 
-def merge(
-    buffers: Mapping[Partition, Sequence[Record]],
-    holding: Iterable[Partition],
-    lanes: Mapping[str, Lane],
-    limit: int,
-) -> list[Record]:
-    """Return at most *limit* records in the order of the record clock that nothing can precede.
+def merge(kept: Mapping[Partition, Sequence[Placed]], holding: Iterable[Partition]) -> list[Record]:
+    """Return the records that nothing can precede any more, in the order of the record clock.
 
     `holding` are the partitions that have more to come: no record may go that stands behind the
     last one known of any of them, and none at all while nothing is known of one.
     """
-    holding = list(holding)
-    if any(not buffers.get(partition) for partition in holding):
+    last_known = [kept[partition][-1][0] if kept.get(partition) else None for partition in holding]
+    if None in last_known:
         return []
-    known = {
-        partition: list(places(records, lanes[partition.topic]))
-        for partition, records in buffers.items()
-    }
-    bound = min((known[partition][-1] for partition in holding), default=None)
-    merged = heapq.merge(
-        *(zip(known[partition], buffers[partition], strict=True) for partition in buffers),
-        key=lambda item: item[0],
-    )
+    bound = min((place for place in last_known if place is not None), default=None)
     taken: list[Record] = []
-    for place, record in merged:
-        if len(taken) == limit or (bound is not None and place > bound):
+    for place, record in heapq.merge(*kept.values(), key=lambda item: item[0]):
+        if bound is not None and place > bound:
             break
         taken.append(record)
     return taken
@@ -161,40 +152,45 @@ class RecordOrder:
     def __init__(self, lanes: Mapping[str, Lane], limit: int) -> None:
         self._lanes = lanes
         self._limit = limit
-        self._kept: dict[Partition, list[Record]] = {}
+        self._kept: dict[Partition, list[Placed]] = {}
+        self._merged: deque[Record] = deque()
 
     def wanted(self, channel: str, assigned: Iterable[Partition]) -> list[Partition]:
         """Return the partitions of which little is kept."""
         del channel
-        return [each for each in sorted(assigned) if len(self._kept.get(each, ())) < self._limit]
+        enough = 4 * self._limit
+        return [each for each in sorted(assigned) if len(self._kept.get(each, ())) < enough]
 
     def add(self, channel: str, batches: Mapping[Partition, Sequence[Record]]) -> None:
         """Keep what a fetch brought."""
         del channel
         for partition, records in batches.items():
-            self._kept.setdefault(partition, []).extend(records)
+            kept = self._kept.setdefault(partition, [])
+            since = kept[-1][0].at if kept else 0
+            kept.extend(placed(records, self._lanes[partition.topic], since))
 
     async def take(self, channel: str, desk: Desk) -> Sequence[Record]:
         """Return what no partition can precede any more; nothing is a reason to fetch more."""
         del channel
-        if not any(self._kept.values()):
-            return ()
+        if not self._merged and any(self._kept.values()):
+            await self._merge(desk)
+        return [self._merged.popleft() for _ in range(min(self._limit, len(self._merged)))]
+
+    async def _merge(self, desk: Desk) -> None:
         ends = await desk.ends(list(desk.assigned))
         holding = [
             partition
             for partition in desk.assigned
             if (desk.assigned[partition].position or 0) < ends.get(partition, 0)
         ]
-        taken = merge(self._kept, holding, self._lanes, self._limit)
-        counts: dict[Partition, int] = {}
-        for record in taken:
-            partition = Partition(record.topic, record.partition)
-            counts[partition] = counts.get(partition, 0) + 1
+        taken = merge(self._kept, holding)
+        counts = Counter(Partition(record.topic, record.partition) for record in taken)
         for partition, count in counts.items():
             del self._kept[partition][:count]
-        return taken
+        self._merged.extend(taken)
 
     def forget(self, channel: str) -> None:
         """Drop what is kept."""
         del channel
         self._kept.clear()
+        self._merged.clear()

@@ -1,0 +1,75 @@
+"""How far a worker has come with what it reads: its lag, its freshness, and what is applied."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from governor.config import topics
+from governor.stream.assignment import Assignment
+from governor.stream.fetch import Lane, Partition
+from governor.stream.settings import StreamSettings
+from governor.stream.transport import Consumer
+
+CONSENTS_WITHIN = 5.0
+"""Seconds that consents, cancellations and controls may lag before the gate is held."""
+
+
+class Following:
+    """Answers from the consumer of an app, which comes with its start; *tick* as the consumer's."""
+
+    def __init__(self, settings: StreamSettings, prefix: str, tick: Callable[[], float]) -> None:
+        self._settings = settings
+        self._prefix = prefix
+        self._tick = tick
+        self._app: Any = None
+        self._restrictive = frozenset(
+            prefix + name for name in (topics.CONSENTS, topics.CANCELLATIONS, topics.CONTROL)
+        )
+
+    def follow(self, app: Any) -> None:
+        """Answer for *app* from now on."""
+        self._app = app
+
+    def assigned(self) -> Assignment | None:
+        """Return what this worker owns, None while that is not known."""
+        # `app.consumer` would make one before its time.
+        consumer = self._app._consumer if self._app is not None else None
+        if not isinstance(consumer, Consumer) or consumer.assigned_at is None:
+            return None
+        return consumer.assigned
+
+    def lag(self) -> int:
+        """Return how many records of the owned partitions are not applied yet."""
+        return sum(self.lags().values())
+
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Return the lag of each owned partition."""
+        owned = self.assigned()
+        return {} if owned is None else {(*each,): owned[each].lag for each in owned}
+
+    def applied(self) -> dict[str, dict[int, int]]:
+        """Tell how far the inputs are applied that a rebuild would read again."""
+        owned = self.assigned()
+        applied: dict[str, dict[int, int]] = defaultdict(dict)
+        for each in owned or ():
+            at = owned[each].applied_to if owned is not None else None
+            if at is not None and self._settings.topics[each.topic] is Lane.FIRST:
+                applied[each.topic.removeprefix(self._prefix)][each.partition] = at
+        return applied
+
+    def late(self) -> str | None:
+        """Say why the consents cannot be relied on: not all that is known of is applied."""
+        owned = self.assigned()
+        if owned is None or self._settings.record_clock:
+            return None
+        for each in owned:
+            if each.topic in self._restrictive and (words := self._behind(owned, each)) is not None:
+                return f"{each.topic}/{each.partition} is {words}"
+        return None
+
+    def _behind(self, owned: Assignment, partition: Partition) -> str | None:
+        at = owned[partition].caught_up_at
+        if at is None:
+            return "not read to its end yet"
+        late = self._tick() - at
+        return None if late <= CONSENTS_WITHIN else f"{late:.0f} s behind"
