@@ -138,7 +138,7 @@ class _Worker:
             governor=Governor(
                 policy, self._ledger, self._names, self._sealer, tick=time.perf_counter
             ),
-            reader=Reader(prefix, self._settings.max_bytes),
+            reader=Reader(prefix, self._settings.max_bytes, self._names.digest_key),
             writer=Writer(prefix, self._sealer),
             outbox=Outbox(
                 self._stream.brokers, security=self._stream.security, record_bytes=_OUTPUT_ROOM

@@ -69,6 +69,7 @@ def decode_candidate(
     record_at: int,
     policy: Names,
     max_bytes: int = MAX_BYTES,
+    digest_key: bytes = b"",
 ) -> Incoming:
     """Read a candidate's record; raises Rejected with the first reason that applies."""
     raw = unwrap(value, headers)
@@ -76,7 +77,7 @@ def decode_candidate(
     _must_fit(value, max_bytes)
     _must_be_known(candidate, policy)
     _must_match(key, candidate.person)
-    return _incoming(candidate, raw, record_at, _trace(headers))
+    return _incoming(candidate, raw, record_at, _trace(headers), digest_key)
 
 
 def decode_fact(
@@ -118,7 +119,7 @@ def decode_event(
     if kind == "candidate":
         candidate = _read(kind, model.Candidate, raw)
         _must_be_known(candidate, policy)
-        return _incoming(candidate, raw, at, ())
+        return _incoming(candidate, raw, at)
     if kind == "control":
         return _not_ahead(_read(kind, model.Control, raw), at)
     return Told(_not_ahead(_read(kind, _FACTS[kind], raw), at), at)
@@ -135,10 +136,11 @@ def _incoming(
     candidate: model.Candidate,
     raw: dict[str, Any],
     record_at: int,
-    trace: tuple[tuple[str, bytes], ...],
+    trace: tuple[tuple[str, bytes], ...] = (),
+    digest_key: bytes = b"",
 ) -> Incoming:
     future = candidate.created_at > record_at + AHEAD
-    return Incoming(candidate, raw, digest64(raw), record_at, future, trace)
+    return Incoming(candidate, raw, digest64(raw, digest_key), record_at, future, trace)
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:

@@ -11,8 +11,8 @@ _POINT_ZERO = re.compile(rb"\.0(?![0-9])").search
 _EXPONENT = re.compile(rb"e[0-9]").search
 
 
-def digest64(raw: dict[str, Any]) -> int:
-    """Hash *raw* as a JSON value to 64 bits.
+def digest64(raw: dict[str, Any], key: bytes = b"") -> int:
+    """Hash *raw* as a JSON value to 64 bits, under *key* so that nobody else can confirm a guess.
 
     The order of names and white space make no difference, nor does it whether a whole number is
     written as `1`, `1.0` or `1e0`; every field counts.
@@ -20,7 +20,7 @@ def digest64(raw: dict[str, Any]) -> int:
     text = _encode(raw)
     if _POINT_ZERO(text) or _EXPONENT(text):  # there may be a whole number written as a float
         text = _encode(_whole(raw))
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=key).digest(), "big")
 
 
 def _whole(value: Any) -> Any:

@@ -53,10 +53,10 @@ def perform(*, keep: bool, as_json: bool) -> int:
 
 
 def _play(machine: Machine, policy: Policy, folder: Path, view: View) -> int:
+    view.introduces(PEOPLE)
     view.waits("starting an embedded broker and store")
     view.runs("Kafka", "a broker inside this process, with all topics", machine.start_broker())
     view.runs("Redis", "a store of its own, for the ledger", machine.start_store())
-    view.introduces(PEOPLE)
     view.waits("the worker starts, and joins its consumer group")
     worker = machine.start_worker()
     foretold = foretell(policy, BEATS)

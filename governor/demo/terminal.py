@@ -62,12 +62,15 @@ class Terminal:
     def introduces(self, people: Mapping[str, Person]) -> None:
         """Print who lives where."""
         named = [f"{person.name} ({_home(person)})" for person in people.values()]
-        self._print(Text.assemble("\n", ("People  ", "bold"), ", ".join(named)))
+        self._print(Text.assemble(("People  ", "bold"), ", ".join(named), "\n"))
 
     def beat(self, beat: Beat) -> None:
         """Print the caption and move the clock."""
         self._at = beat.at
-        self._print(Text.assemble("\n", (f"{shop_clock(beat.at)}  {beat.caption}", "bold")))
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(shop_clock(beat.at), beat.caption, style="bold")
+        self._print("")
+        self._print(grid if self._console.is_terminal else f"{shop_clock(beat.at)}  {beat.caption}")
 
     def came(self, came: Decision | Letter, day: Day) -> None:
         """Print one row."""
@@ -148,9 +151,12 @@ class Terminal:
             ("  dead letters ", "dim"),
             (str(len(day.letters)), "bright_red"),
         )
+        clock = Text(shop_clock(self._at), "bold")
+        if self._console.width < _WIDE:
+            return Text.assemble(clock, done)
         bar = ProgressBar(total=END - BEGIN, completed=self._at - BEGIN, width=24)
         grid = Table.grid(padding=(0, 2))
-        grid.add_row(Text(f"{shop_clock(self._at)} at the shop", "bold"), bar, done)
+        grid.add_row(clock.append(" at the shop"), bar, done)
         return grid
 
     def _sleep(self, seconds: float) -> None:

@@ -34,6 +34,7 @@ class Pseudonyms:
             raise ValueError(f"the pseudonym key has {len(key)} bytes; it must have {KEY_BYTES}")
         self._people = None if key is None else _mac(key, b"governor person")
         self._decisions = _mac(key or _PUBLIC_KEY, b"governor decision")
+        self.digest_key = _mac(key or _PUBLIC_KEY, b"governor digest")
         self._known = lru_cache(maxsize=_REMEMBERED)(self._make)
 
     def of(self, person: str) -> str:

@@ -54,7 +54,8 @@ class Intake(msgspec.Struct):
 class Reader:
     """Reads records of the topics with *prefix*; a value over *max_bytes* is a dead letter."""
 
-    def __init__(self, prefix: str, max_bytes: int) -> None:
+    def __init__(self, prefix: str, max_bytes: int, digest_key: bytes) -> None:
+        self._digest_key = digest_key
         self._prefix = prefix
         self._max_bytes = max_bytes
 
@@ -78,6 +79,14 @@ class Reader:
         elif name == topics.CONTROL:
             intake.controls.append(decode_control(record.value, record.headers, at, most))
         else:
-            incoming = decode_candidate(record.value, record.headers, record.key, at, policy, most)
+            incoming = decode_candidate(
+                record.value,
+                record.headers,
+                record.key,
+                at,
+                policy,
+                most,
+                self._digest_key,
+            )
             intake.fresh.append(incoming)
             intake.sources[id(incoming)] = record
