@@ -9,8 +9,10 @@ from governor.demo.day import Day, Decision, candidates
 from governor.demo.script import Beat, Step
 
 _PER_DAY = 2
-# How many writes a standing has seen: a replay writes what falls into one moment at once.
-_INCOMPARABLE = frozenset({"seq"})
+_VERDICT = (
+    "message person campaign category outcome final variant channel code eligible_at attempt"
+    " decided_at policy mode findings intrusiveness entry"
+).split()
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -76,11 +78,7 @@ def _foretold(day: Day, foretold: dict[str, Decision]) -> Iterator[str]:
         yield f"{day.decisions[id]['message']}: came {_spelt(day.decisions[id])}, not foretold"
     for id in sorted(day.decisions.keys() & foretold.keys()):
         came, said = day.decisions[id], foretold[id]
-        differing = sorted(
-            name
-            for name in (came.keys() | said.keys()) - _INCOMPARABLE
-            if came.get(name) != said.get(name)
-        )
+        differing = [name for name in _VERDICT if came.get(name) != said.get(name)]
         if differing:
             yield f"{came['message']}: differs from what was foretold in {', '.join(differing)}"
 

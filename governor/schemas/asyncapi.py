@@ -53,6 +53,7 @@ HEADERS = {
     "tracestate": "W3C trace context, passed on as it came",
     "governor_decision_id": "the id of the decision",
     "idempotency_key": "the id of the message: send it once",
+    "governor_entry": "what a rebuild of the ledger needs of the release, as JSON",
     "dlq_reason": "why the record was not taken, one of a closed list",
     "dlq_topic": "the topic it came from",
     "dlq_partition": "the partition it came from, in decimal",
@@ -79,7 +80,7 @@ ABOUT = {
         "messages that may go out now",
         _OUT,
         "released",
-        (*_EVENT, "governor_decision_id", "idempotency_key"),
+        (*_EVENT, "governor_decision_id", "idempotency_key", "governor_entry"),
     ),
     topics.DECISIONS: About(
         "Decisions",

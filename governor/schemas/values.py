@@ -26,6 +26,9 @@ VALUES: dict[str, type[BaseModel]] = {
 def schema_of(name: str) -> dict[str, Any]:
     """Make the JSON Schema of the value *name*; unknown fields are allowed wherever they are."""
     schema = VALUES[name].model_json_schema(schema_generator=_Untitled)
+    if issubclass(VALUES[name], model.Wire):
+        for part in (schema, *schema.get("$defs", {}).values()):
+            _null_is_absent(part)
     for amend in _AMENDMENTS.get(name, ()):
         amend(schema)
     return {"$schema": DIALECT, "title": VALUES[name].__name__, **schema}
@@ -38,13 +41,24 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
+def _null_is_absent(schema: dict[str, Any]) -> None:
+    """Allow null for what may be left out."""
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        kinds = field.get("anyOf", ())
+        if name not in required and {"type": "null"} not in kinds:
+            words = {key: field.pop(key) for key in ("default", "description") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **words}
+
+
 def _short_form(schema: dict[str, Any]) -> None:
     """Allow a top-level channel instead of variants."""
     variant = schema["$defs"]["Variant"]["properties"]
     short = {name: field for name, field in variant.items() if name != "id"}
     schema["required"].remove("variants")
+    _null_is_absent(schema)
     schema["oneOf"] = [
-        {"required": ["variants"]},
+        {"required": ["variants"], "properties": {"variants": {"type": "array"}}},
         {
             "description": "short for one variant with the id `only`",
             "required": ["channel"],

@@ -60,7 +60,9 @@ class Following:
     def late(self) -> str | None:
         """Say why the consents cannot be relied on: not all that is known of is applied."""
         owned = self.assigned()
-        if owned is None or self._settings.record_clock:
+        if self._settings.record_clock:
+            return None
+        if owned is None:
             return None
         for each in owned:
             if each.topic in self._restrictive and (words := self._behind(owned, each)) is not None:
