@@ -127,7 +127,7 @@ class _Worker:
         self._health.hold("ledger", "it was not looked at yet")
         self._parts = self._assemble(policy)
         self._gate = Gate(self._parts)
-        self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.held)
+        self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.excused)
         self._following.follow(self._app)
         self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
         self._policies.use(policy)

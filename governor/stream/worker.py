@@ -53,7 +53,23 @@ def make_app(
     """
     if _CStreamIterator is None:
         raise StuckError("faust was installed without its compiled stream iterator")
-    app = _App(
+    app = _new_app(settings)
+    order = (
+        RecordOrder(settings.topics, settings.max_records)
+        if settings.record_clock
+        else LaneOrder(settings.topics)
+    )
+    transport = Transport(app, settings, order)
+    transport.excused = excused
+    app.transport = transport
+    for name, channel in transport.channels.items():
+        app.agent(channel, name=f"governor.{name}")(_Work(app, handle).agent)
+    app.on_before_shutdown.connect(_drain)
+    return app
+
+
+def _new_app(settings: StreamSettings) -> _App:
+    return _App(
         settings.group,
         broker=[f"kafka://{address.strip()}" for address in settings.brokers.split(",")],
         datadir=str(settings.data),
@@ -72,18 +88,6 @@ def make_app(
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    order = (
-        RecordOrder(settings.topics, settings.max_records)
-        if settings.record_clock
-        else LaneOrder(settings.topics)
-    )
-    transport = Transport(app, settings, order)
-    transport.excused = excused
-    app.transport = transport
-    for name, channel in transport.channels.items():
-        app.agent(channel, name=f"governor.{name}")(_Work(app, handle).agent)
-    app.on_before_shutdown.connect(_drain)
-    return app
 
 
 def consumer_of(app: faust.App) -> Consumer:

@@ -174,26 +174,29 @@ def steps(kinds: list[str] | None = None, most: int = 25) -> st.SearchStrategy[l
 def event(step: Step, number: int, now: int) -> Event:
     """Write a step as the event of a record that arrives at *now*."""
     data = dict(step.data)
-    when = format_instant(now)
     if step.kind == "candidate":
-        data["created_at"] = format_instant(START)
-        for given, field in (("expires_in", "expires_at"), ("begins_in", "not_before")):
-            if given in data:
-                data[field] = format_instant(now + data.pop(given))
-        return "candidate", data | {"person": PERSON}
+        return "candidate", _candidate(data, now)
     data["at"] = format_instant(now - data.pop("ago", 0))
+    if step.kind == "consent":
+        _complete_consent(data, now)
+    if step.kind == "control":
+        return "control", data | {"id": f"k{number}", "by": "ops"}
+    return step.kind, data | {"id": f"e{number}", "person": PERSON, "reason": "because"}
+
+
+def _candidate(data: dict[str, Any], now: int) -> dict[str, Any]:
+    for given, field in (("expires_in", "expires_at"), ("begins_in", "not_before")):
+        if given in data:
+            data[field] = format_instant(now + data.pop(given))
+    return data | {"person": PERSON, "created_at": format_instant(START)}
+
+
+def _complete_consent(data: dict[str, Any], now: int) -> None:
     ends_in = data.pop("ends_in", None)
-    if step.kind == "consent" and data["action"] != "grant":
+    if data["action"] != "grant":
         del data["basis"]
     if ends_in is not None:
         data["until" if data["action"] == "pause" else "expires_at"] = format_instant(now + ends_in)
-    if step.kind == "control":
-        return "control", data | {"id": f"k{number}", "by": "ops"}
-    if step.kind == "profile":
-        return "profile", data | {"person": PERSON, "at": when}
-    if step.kind == "review":
-        data["reason"] = "seen"
-    return step.kind, data | {"id": f"e{number}", "person": PERSON}
 
 
 class Life:

@@ -19,7 +19,7 @@ from governor.core.instant import format_instant, format_second, parse_instant
 from governor.core.person import Person
 from governor.core.policy import Policy
 from governor.core.resolution import Resolution
-from governor.core.standing import STRANGER, ControlState, Scope, name64
+from governor.core.standing import SENT, STRANGER, ControlState, Scope, name64
 from governor.core.turn import Setting, Turn, sent, take_turn
 from governor.core.verdict import OUTCOME_NAMES, Finding, Verdict
 
@@ -255,9 +255,10 @@ def asked(when: str, id: str = "m", **data: Any) -> Event:
     return "candidate", base | data
 
 
-def arrived(person: Story, when: str, event: Event) -> Incoming:
+def arrived(person: Story, when: str | int, event: Event) -> Incoming:
     """Return a candidate as it arrives at *when*."""
-    incoming = decode_event("candidate", event[1], at(when), person.policy)
+    now = at(when) if isinstance(when, str) else when
+    incoming = decode_event("candidate", event[1], now, person.policy)
     assert isinstance(incoming, Incoming)
     return incoming
 
@@ -270,13 +271,18 @@ def heard(person: Story, when: str, event: Event) -> Told:
 
 
 def bare(resolution: Resolution) -> Resolution:
-    """Return *resolution* without what tells a repeat from the first time."""
+    """Return *resolution* without what tells a repeat from the first time.
+
+    What has become of a release since is no part of its verdict either.
+    """
+    entry = resolution.entry and msgspec.structs.replace(resolution.entry, settled=SENT)
     verdict = msgspec.structs.replace(resolution.verdict, findings=(), score=None, wake_at=None)
     incoming = msgspec.structs.replace(resolution.incoming, record_at=0)
     return msgspec.structs.replace(
         resolution,
         incoming=incoming,
         verdict=verdict,
+        entry=entry,
         repeat=False,
         was_waiting=False,
         reconstructed=False,

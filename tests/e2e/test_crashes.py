@@ -43,7 +43,7 @@ def test_what_waits_survives_a_kill_and_is_released_in_time_each_exactly_once(
     stage.tell(topics.CANDIDATES, *(candidate(one, "m-1", not_before=due) for one in names))
     stage.wait_for(lambda: len(stage.decisions()) >= 100)
     first.kill()
-    second = stage.worker().wait_until_ready()
+    stage.worker().wait_until_ready()
     possible = max(instant(due), time.time())
     stage.wait_for(lambda: len(sent_by(stage)) == 100, within=30)
     stage.wait_for(lambda: len(stage.decisions()) >= 200)
@@ -54,8 +54,24 @@ def test_what_waits_survives_a_kill_and_is_released_in_time_each_exactly_once(
     assert {one["outcome"] for one in finals} == {"release"}
     assert min(instant(one["decided_at"]) for one in finals) >= instant(due)
     assert max(out.at for out in stage.found(topics.RELEASED)) / 1000 - possible <= 3
-    held = second.metric("governor_held_closed_seconds_total", cause="ledger")
-    assert held == 0
+
+
+def test_a_withdrawal_that_the_killed_worker_never_read_counts_before_what_waits(
+    stage: Stage,
+) -> None:
+    names = people("never-read", 20)
+    first = stage.worker(session_timeout="12s").wait_until_ready()
+    stage.tell(topics.CONSENTS, *map(consent, names))
+    due = moment(7)
+    stage.tell(topics.CANDIDATES, *(candidate(one, "m-1", not_before=due) for one in names))
+    stage.wait_for(lambda: len(stage.decisions()) >= 20)
+    first.kill()
+    stage.tell(topics.CONSENTS, *(consent(one, "withdraw", 0) for one in names))
+    # It gets no partitions, and cannot know of the withdrawals, until the other's session ends.
+    stage.worker()
+    stage.wait_for(lambda: sum(one["final"] for one in stage.decisions()) >= 20, within=40)
+    assert {one["code"] for one in stage.decisions() if one["final"]} == {"consent_withdrawn"}
+    assert stage.released() == []
 
 
 def test_a_killed_worker_takes_its_partitions_back_under_its_name(stage: Stage) -> None:

@@ -92,13 +92,13 @@ def test_nobody_is_named_in_metrics_logs_ledger_decisions_or_what_waits(stage: S
     hidden = (person, secret, "zz-message", "zz-household", "zz-reviewer")
     stage.tell(topics.CONSENTS, consent(person))
     stage.tell(topics.PROFILES, profile(person, household="zz-household", time_zone="Zz/None"))
-    more = {"payload": secret, "household": "zz-household"}
+    more = {"payload": secret, "household": "zz-household", "channel": "push"}
     stage.tell(topics.CANDIDATES, candidate(person, "zz-message-1", **more))
     stage.final(person, "zz-message-1")
     waits = candidate(person, "zz-message-2", not_before=moment(600), **more)
     stage.tell(topics.CANDIDATES, waits, candidate(person, "zz-message-3", campaign="reviewed"))
-    stage.tell(topics.CANDIDATES, candidate(person, "zz-message-1", payload="other"))
-    stage.tell(topics.CANDIDATES, candidate(person, category=secret))
+    stage.tell(topics.CANDIDATES, candidate(person, "zz-message-1", payload=secret + "2"))
+    stage.tell(topics.CANDIDATES, candidate(person, category="unheard-of"))
     stage.send(topics.CANDIDATES, json.dumps({"person": person}).encode() + b"}", key=person)
     stage.send(topics.CONSENTS, consent(person), key="zz-person-43")
     stage.flush()

@@ -90,8 +90,9 @@ class Maker(PolicyMaker):
                 variant["uses"].append(use)
         if self.wide and self.chance(0.4):
             variant["techniques"] = [self.pick(["urgency", "scarcity", "social_proof"])]
-            if self.chance(0.8):
-                variant["offer_ends_at"] = self.pick([self.around(8), "2026-12-31T00:00:00Z"])
+            if self.chance(0.9):
+                ends = [self.around(8), "2026-12-31T00:00:00Z", "2027-01-02T00:00:00Z"]
+                variant["offer_ends_at"] = self.pick([*ends, ends[1]])
         if self.wide and self.chance(0.3):
             variant["justification"] = "because you asked"
         return variant
@@ -103,7 +104,7 @@ class Maker(PolicyMaker):
         action = "grant" if first and self.chance(0.9) else self.pick(actions)
         purposes = ["marketing"] * 4 + ["service", "contract"]
         if self.wide:
-            purposes += ["personalisation", "personalisation", "sensitive"]
+            purposes += ["personalisation"] * 4 + ["sensitive"] * 2
         data: dict[str, Any] = {
             "id": self.number("c"),
             "person": self.pick(self.people),
@@ -185,7 +186,9 @@ class Maker(PolicyMaker):
         if self.wide and self.chance(0.2):
             data["vulnerabilities"] = [self.pick(["debt", "gambling"])]
         if self.wide and self.chance(0.25):
-            data |= self.pick([{"minor": True}, {"minor": False}, {"born": "2008-05-06"}])
+            birthday = self.pick([self.ahead(4), self.ahead(30)])
+            born = {"born": f"{int(birthday[:4]) - 18}{birthday[4:10]}"}
+            data |= self.pick([{"minor": True}, {"minor": False}, born, born])
         return data
 
     def feedback(self) -> dict[str, Any]:

@@ -259,7 +259,10 @@ class PolicyMaker:
         if self.chance(0.5):
             section = {
                 "urgency": {"needs": "offer_ends_at"},
-                "budget": {"limit": self.random.randint(0, 2), "window": self.pick(WINDOWS)},
+                "budget": {
+                    "limit": self.pick([0, 1, 1, 2]),
+                    "window": self.pick([*WINDOWS, "3d"]),
+                },
                 "vulnerable": ["debt", "illness"],
             }
             policy["persuasion"] = {k: v for k, v in section.items() if self.chance(0.75)}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from governor.stream.assignment import Assignment, Seen
 from governor.stream.fetch import Lane, Partition
-from governor.stream.order import LaneOrder, RecordOrder, merge
+from governor.stream.order import LaneOrder, RecordOrder, merge, placed
 from governor.stream.watchdog import LagWatch, Repeats, StuckError, coordination_fault
 
 CONSENTS, CODES, OFFERS = Partition("consents", 0), Partition("codes", 0), Partition("offers", 0)
@@ -248,6 +248,13 @@ def test_each_channel_fetches_its_own_lane() -> None:
 # --- the record clock
 
 
+def merged(
+    buffers: Mapping[Partition, list[Written]], holding: Iterable[Partition] = ()
+) -> list[Any]:
+    kept = {of: list(placed(records, LANES[of.topic])) for of, records in buffers.items()}
+    return list(merge(kept, holding))
+
+
 def at_of(records: Iterable[Any]) -> list[tuple[str, int]]:
     return [(record.topic, record.timestamp) for record in records]
 
@@ -258,8 +265,7 @@ def test_records_go_in_the_order_of_their_time_and_of_their_lane() -> None:
         CODES: timed(CODES, 3),
         CONSENTS: timed(CONSENTS, 2, 3),
     }
-    merged = at_of(merge(buffers, [], LANES, 100))
-    assert merged == [
+    assert at_of(merged(buffers)) == [
         ("offers", 1),
         ("consents", 2),
         ("consents", 3),
@@ -271,18 +277,18 @@ def test_records_go_in_the_order_of_their_time_and_of_their_lane() -> None:
 
 def test_a_partition_with_more_to_come_holds_back_what_stands_behind_its_last_record() -> None:
     buffers = {CONSENTS: timed(CONSENTS, 2, 5), OFFERS: timed(OFFERS, 1, 5, 6)}
-    held = at_of(merge(buffers, [CONSENTS], LANES, 100))
+    held = at_of(merged(buffers, [CONSENTS]))
     assert held == [("offers", 1), ("consents", 2), ("consents", 5)]
-    assert len(merge(buffers, [], LANES, 100)) == 5
+    assert len(merged(buffers)) == 5
 
 
 def test_nothing_goes_while_a_partition_with_more_to_come_is_unknown() -> None:
-    assert merge({OFFERS: timed(OFFERS, 1)}, [CONSENTS], LANES, 100) == []
+    assert merged({OFFERS: timed(OFFERS, 1)}, [CONSENTS]) == []
 
 
 def test_a_clock_that_steps_back_does_not_turn_a_partition_around() -> None:
-    merged = merge({OFFERS: timed(OFFERS, 5, 3, 9), CODES: timed(CODES, 4)}, [], LANES, 100)
-    assert [(record.topic, record.offset) for record in merged] == [
+    buffers = {OFFERS: timed(OFFERS, 5, 3, 9), CODES: timed(CODES, 4)}
+    assert [(record.topic, record.offset) for record in merged(buffers)] == [
         ("codes", 0),
         ("offers", 0),
         ("offers", 1),
@@ -293,19 +299,19 @@ def test_a_clock_that_steps_back_does_not_turn_a_partition_around() -> None:
 STREAMS = st.lists(st.lists(st.integers(0, 20), max_size=8), min_size=3, max_size=3)
 
 
-@given(STREAMS, st.lists(st.integers(0, 8), min_size=3, max_size=3), st.integers(1, 5))
+@given(STREAMS, st.lists(st.integers(0, 8), min_size=3, max_size=3))
 def test_the_merge_is_the_same_however_the_records_arrive(
-    clocks: list[list[int]], known: list[int], limit: int
+    clocks: list[list[int]], known: list[int]
 ) -> None:
     parts = (CONSENTS, CODES, OFFERS)
     whole = {of: timed(of, *sorted(clock)) for of, clock in zip(parts, clocks, strict=True)}
-    expected = merge(whole, [], LANES, 1_000)
+    expected = merged(whole)
     reach = {of: min(count, len(whole[of])) for of, count in zip(parts, known, strict=True)}
     taken: list[Any] = []
     gone = dict.fromkeys(parts, 0)
     while len(taken) < len(expected):
         holding = [of for of in parts if reach[of] < len(whole[of])]
-        out = merge({of: whole[of][gone[of] : reach[of]] for of in parts}, holding, LANES, limit)
+        out = merged({of: whole[of][gone[of] : reach[of]] for of in parts}, holding)
         for record in out:
             gone[Partition(record.topic, record.partition)] += 1
         taken += out
@@ -325,7 +331,7 @@ async def test_a_replay_asks_the_broker_whether_more_is_to_come() -> None:
     order.add("merged", admitted)
     assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 1})) == []
     assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 0})) == offers
-    assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 0})) == ()
+    assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 0})) == []
 
 
 # --- watchdogs

@@ -1,0 +1,125 @@
+"""Plays the same events through simulate and through a worker on the records' clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from governor.config import topics
+from governor.core.instant import parse_instant
+from tests.e2e.kit import KEY, ROOT, Json, Stage
+
+TOPIC = {
+    "candidate": topics.CANDIDATES,
+    "cancellation": topics.CANCELLATIONS,
+    "consent": topics.CONSENTS,
+    "profile": topics.PROFILES,
+    "feedback": topics.FEEDBACK,
+    "review": topics.REVIEWS,
+    "control": topics.CONTROL,
+}
+ESSENCE = (
+    "message",
+    "outcome",
+    "final",
+    "variant",
+    "channel",
+    "code",
+    "eligible_at",
+    "attempt",
+    "decided_at",
+    "findings",
+    "entry",
+)
+
+Line = tuple[object, ...]
+
+
+def command(*arguments: str | Path) -> str:
+    """Run a command of governor and return what it says on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "governor", *map(str, arguments)],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "GOVERNOR_PSEUDONYM_KEY": KEY},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def in_kafkas_order(events: Iterable[Json]) -> list[Json]:
+    """Sort what happens at one moment as a worker reads it: by topic, candidates last."""
+    return sorted(
+        events,
+        key=lambda event: (
+            parse_instant(event["at"]),
+            event["type"] == "candidate",
+            TOPIC[event["type"]],
+        ),
+    )
+
+
+def play(stage: Stage, events: list[Json]) -> None:
+    """Produce events as records of their own time."""
+    for event in events:
+        kind, data = event["type"], event["data"]
+        key = "control" if kind == "control" else data["person"]
+        stage.send(TOPIC[kind], data, key=key, at=parse_instant(event["at"]))
+    stage.flush()
+
+
+def simulated(stage: Stage, events: list[Json], until: str) -> tuple[list[Json], int]:
+    """What simulate decides on the stage's policy, and how many events it refuses."""
+    files = {name: stage.folder / f"{stage.prefix}{name}.jsonl" for name in ("in", "out", "dead")}
+    files["in"].write_text("".join(json.dumps(event) + "\n" for event in events))
+    arguments = ["--events", files["in"], "--out", files["out"], "--dead-letters", files["dead"]]
+    command("simulate", "--policy", stage.policy, *arguments, "--until", until)
+    lines = [json.loads(line) for line in files["out"].read_text().splitlines()]
+    return lines, len(files["dead"].read_text().splitlines())
+
+
+def essence(lines: Iterable[Json]) -> dict[str, list[Line]]:
+    """What must agree, of each person in order."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for line in lines:
+        found[line["person"]].append(line)
+    return {
+        person: [
+            tuple(json.dumps(line[name]) for name in ESSENCE)
+            for line in sorted(own, key=lambda line: line["seq"])
+        ]
+        for person, own in found.items()
+    }
+
+
+def difference(expected: Iterable[Json], actual: Iterable[Json]) -> str | None:
+    """The first place where the two disagree, None where they agree."""
+    mine, theirs = essence(expected), essence(actual)
+    for person in sorted({*mine, *theirs}):
+        own, other = mine.get(person, []), theirs.get(person, [])
+        for index in range(max(len(own), len(other))):
+            one = own[index] if index < len(own) else None
+            two = other[index] if index < len(other) else None
+            if one != two:
+                return f"{person}, decision {index}:\n  simulate {one}\n  worker   {two}"
+    return None
+
+
+def compare(stage: Stage, events: list[Json], until: str, within: float = 60.0) -> list[Json]:
+    """Play *events* both ways up to *until* and return the decisions on which both agree."""
+    expected, refused = simulated(stage, [e for e in events if e["at"] <= until], until)
+    play(stage, events)
+    stage.worker(clock="record")
+    stage.wait_for(lambda: not stage.uncommitted(), within)
+    stage.wait_for(lambda: len(stage.decisions()) >= len(expected), 10)
+    actual = stage.decisions()
+    found = difference(expected, actual)
+    assert found is None, found
+    assert len(stage.letters(bool)) == refused
+    assert not any(line.get("reconstructed") for line in actual)
+    return actual

@@ -1,0 +1,90 @@
+"""The product decides what the reference decides, on random histories that sit on the borders."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governor.core.policy import Policy
+from governor.simulate import read_events, simulate
+from tests.reference.compare import Events, Line, by_person, essence
+from tests.reference.histories import history
+from tests.reference.reference import Reference
+
+EVERYDAY = 150
+AT_ONCE = 25
+DEEP = range(int(os.environ.get("GOVERNOR_SEEDS", "4000")))
+
+
+def played(policy: dict[str, Any], events: Events, folder: Path) -> tuple[list[Line], int]:
+    """Return what the product's simulation decides, and how many events it put aside."""
+    path = folder / "events.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    lines: list[bytes] = []
+    dead: list[bytes] = []
+    simulate(
+        Policy.model_validate(policy), read_events(path), lines.append, dead_letters=dead.append
+    )
+    return [json.loads(line) for line in lines], len(dead)
+
+
+def made(seed: int, *, wide: bool = False) -> tuple[dict[str, Any], Events]:
+    """Return the history of a seed, without a mode for a quota that its policy does not have."""
+    policy, events = history(seed, wide=wide)
+    quotas = any("quota" in category for category in policy["categories"].values())
+    if not quotas and "modes" in policy:
+        policy["modes"] = {k: v for k, v in policy["modes"].items() if k != "caps.quota"}
+    return policy, events
+
+
+def disagreement(policy: dict[str, Any], events: Events, lines: list[Line], dead: int) -> str:
+    """Say whose decisions differ from those of the reference, nothing where none do."""
+    reference = Reference(policy, with_findings=False)
+    reference.run(events)
+    expected, actual = by_person(reference.decisions), by_person(lines)
+    for person in sorted({*expected, *actual}):
+        mine = [essence(line) for line in expected[person]]
+        theirs = [essence(line) for line in actual[person]]
+        if mine != theirs:
+            return f"{person}: {mine} is not {theirs}"
+    letters = len(reference.dead_letters)
+    return "" if dead == letters else f"{dead} dead letters, not {letters}"
+
+
+def agreed(seed: int, folder: Path, *, wide: bool = False) -> None:
+    """Hold both against each other, decision by decision of each person."""
+    policy, events = made(seed, wide=wide)
+    found = disagreement(policy, events, *played(policy, events, folder))
+    assert not found, f"seed {seed}: {found}"
+
+
+@pytest.mark.parametrize("first", range(0, EVERYDAY, AT_ONCE))
+def test_the_product_decides_what_the_reference_decides(first: int, tmp_path: Path) -> None:
+    for seed in range(first, first + AT_ONCE):
+        agreed(seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(
+    os.environ.get("HYPOTHESIS_PROFILE") != "deep", reason="only with HYPOTHESIS_PROFILE=deep"
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_product_decides_what_the_reference_decides_on_thousands(
+    tmp_path: Path, *, wide: bool
+) -> None:
+    for seed in DEEP:
+        agreed(EVERYDAY + seed, tmp_path, wide=wide)
+
+
+def test_a_difference_is_seen(tmp_path: Path) -> None:
+    (policy, events), (other, _) = made(7), made(8)
+    lines, dead = played(policy, events, tmp_path)
+    assert disagreement(policy, events, lines, dead) == ""
+    assert disagreement(policy, events, lines, dead + 1) == f"{dead + 1} dead letters, not {dead}"
+    assert "is not" in disagreement(policy, events, lines[:-1], dead)
+    assert "is not" in disagreement(policy, events, *played(other, events, tmp_path))
