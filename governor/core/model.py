@@ -23,7 +23,7 @@ PERSON_BYTES = 256
 
 
 def _bounded(text: str) -> str:
-    if len(text.encode()) > PERSON_BYTES:
+    if len(text) > PERSON_BYTES // 4 and len(text.encode()) > PERSON_BYTES:
         raise ValueError(f"is longer than {PERSON_BYTES} bytes")
     return text
 
@@ -91,8 +91,10 @@ class Variant(Wire):
 
     id: Identifier
     channel: Identifier
-    uses: list[Use] = Field(default=[], description="the personal data it makes use of")
-    techniques: list[Identifier] = Field(default=[], description="declared persuasion techniques")
+    uses: list[Use] = Field(default_factory=list, description="the personal data it makes use of")
+    techniques: list[Identifier] = Field(
+        default_factory=list, description="declared persuasion techniques"
+    )
     offer_ends_at: Instant | None = Field(default=None, description="when the offer ends")
     justification: str | None = Field(default=None, description="how it says why it knows")
     ai_generated: bool = False
