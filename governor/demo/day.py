@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from governor.core.policy import Policy
-from governor.demo.machine import KEY
 from governor.demo.script import Beat, Step
+from governor.demo.story import KEY
 from governor.ledger.keys import Pseudonyms
 from governor.simulate import Event, simulate
 

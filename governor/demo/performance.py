@@ -1,14 +1,10 @@
 """The demonstration from its first line to its end, and what is left of it."""
 
 import shutil
-import signal
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,8 +14,10 @@ from governor.core.instant import format_instant
 from governor.core.policy import Policy
 from governor.demo.checks import checked
 from governor.demo.day import Day, foretell, recorded
-from governor.demo.machine import DemoFailed, Machine
+from governor.demo.machine import Machine
 from governor.demo.play import Play
+from governor.demo.process import DemoFailed
+from governor.demo.signals import interruptible
 from governor.demo.story import BEATS, PEOPLE
 from governor.demo.terminal import Terminal
 from governor.demo.view import Lines, View
@@ -35,7 +33,7 @@ def perform(*, keep: bool, as_json: bool) -> int:
     view: View = Lines(PEOPLE) if as_json else Terminal(PEOPLE)
     code = _INTERRUPTED
     try:
-        with _ends_in_order(), Machine(folder, policy) as machine:
+        with interruptible(), Machine(folder, policy) as machine:
             code = _play(machine, load_policy(policy), folder, view)
             view.hints(folder, machine.settings() if keep else None)
             if keep:
@@ -47,6 +45,7 @@ def perform(*, keep: bool, as_json: bool) -> int:
     except KeyboardInterrupt:
         if code == _INTERRUPTED:
             view.fails(["demo: stopped before its end"])
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         view.close()
     return code
@@ -99,18 +98,3 @@ def _stay(machine: Machine, folder: Path) -> None:
     while True:
         machine.check()
         threading.Event().wait(1.0)
-
-
-@contextmanager
-def _ends_in_order() -> Iterator[None]:
-    """Take a request to end, or a closed terminal, as ctrl-c, so that no child is left."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

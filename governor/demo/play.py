@@ -10,6 +10,7 @@ from governor.core.instant import parse_instant
 from governor.demo.day import Day, Decision, Letter
 from governor.demo.machine import PREFIX, Machine
 from governor.demo.script import Beat
+from governor.demo.signals import undisturbed
 from governor.demo.view import View
 
 _PATIENCE = 15.0
@@ -30,7 +31,8 @@ class Play:
         ]
         self._places = {id: place for place, id in enumerate(foretold)}
         self._patience = _PATIENCE
-        self._consumer = _reading(machine)
+        with undisturbed():
+            self._consumer = _reading(machine)
 
     def perform(self, beats: Iterable[Beat]) -> None:
         """Play every beat; after each, wait for what should come of it and show it."""
@@ -46,14 +48,17 @@ class Play:
                 self._gather(len(releases) + refused + repeated, sum(releases) + repeated)
                 self._view.pause(self.day)
         finally:
-            self._consumer.close()
+            with undisturbed():
+                self._consumer.close()
 
     def _gather(self, published: int, sent: int) -> None:
         """Wait until so much has come out, and show it; once it stays away, wait less."""
         came: list[Decision | Letter] = []
         deadline = time.monotonic() + self._patience
         while len(self.day) < published or self.day.sent < sent:
-            for message in self._consumer.consume(100, timeout=0.05):
+            with undisturbed():
+                messages = self._consumer.consume(100, timeout=0.05)
+            for message in messages:
                 if message.error() is None:
                     came += self._take(message)
             self._machine.check()
@@ -91,7 +96,7 @@ def _reading(machine: Machine) -> Consumer:
             "group.id": "demo-view",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 50,
-            "log_level": 3,
+            "log_level": 0,
         }
     )
     about = consumer.list_topics(timeout=10).topics

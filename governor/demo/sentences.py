@@ -8,8 +8,8 @@ import msgspec
 
 from governor.core.instant import parse_instant, to_datetime
 from governor.demo.day import Day, Decision
-from governor.demo.machine import KEY
 from governor.demo.script import SHOP, Person
+from governor.demo.story import KEY
 from governor.explain import texts
 from governor.ledger.keys import Pseudonyms
 
@@ -74,6 +74,8 @@ class Teller:
         text = texts({**decision, "findings": [finding]})[0]
         said = text.partition(": ")[2].partition(", ")[2].rpartition("; ")
         reason = said[0] or said[2]
+        if finding["code"] == "cap_reached":
+            reason = f"{finding['id']}: {reason}"
         if finding["code"] == "quiet_hours":
             reason += _whereabouts(person, parse_instant(decision["decided_at"]))
         return reason

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.rule import Rule
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -16,11 +14,11 @@ from rich.text import Text
 from governor.demo.checks import Check
 from governor.demo.day import Day, Decision, Letter
 from governor.demo.hints import hints
-from governor.demo.machine import Part
+from governor.demo.process import Part
 from governor.demo.script import Beat, Person
 from governor.demo.sentences import Row, Teller, shop_clock
 from governor.demo.story import BEGIN, END, SHOP_NAME
-from governor.demo.totals import quieter, reasons
+from governor.demo.summary import summary
 
 _COLOURS = {
     "released": "green",
@@ -38,8 +36,10 @@ _PER_LINE = 0.13
 class Terminal:
     """Prints line after line; on a terminal a footer with running totals stays below them."""
 
-    def __init__(self, people: Mapping[str, Person]) -> None:
+    def __init__(self, people: Mapping[str, Person], *, pace: float = 1.0) -> None:
+        """*pace* stretches the time to read; 0 leaves none."""
         self._console = Console(highlight=False)
+        self._pace = pace if self._console.is_terminal else 0.0
         self._teller = Teller(people)
         self._live: Live | None = None
         self._at = BEGIN
@@ -70,7 +70,7 @@ class Terminal:
         """Print the caption and move the clock."""
         self._at = beat.at
         grid = Table.grid(padding=(0, 2))
-        grid.add_row(shop_clock(beat.at), beat.caption, style="bold")
+        grid.add_row(shop_clock(beat.at), Text(beat.caption), style="bold")
         self._print("")
         self._print(grid if self._console.is_terminal else f"{shop_clock(beat.at)}  {beat.caption}")
 
@@ -78,7 +78,7 @@ class Terminal:
         """Print one row."""
         if isinstance(came, Letter):
             said = came.value.decode(errors="replace")
-            what = said if len(said) <= 30 else f"{said[:27]}..."  # noqa: PLR2004
+            what = said if len(said) <= 26 else f"{said[:23]}..."  # noqa: PLR2004
             row = Row("", "dead letter", "", what, came.reason.replace("_", " "))
         elif day.decisions[came["id"]] is came:
             row = self._teller.row(came)
@@ -96,14 +96,7 @@ class Terminal:
     def ends(self, day: Day, checks: Sequence[Check]) -> None:
         """Print the summary and the checks."""
         self.close()
-        self._console.print()
-        self._console.print(Rule(Text("what the day came to", "bold"), align="left"))
-        self._console.print(_totals(day), _quieter(day), _reasons(day))
-        for check in checks:
-            mark, colour = ("✓", "green") if check.kept else ("✗", "bold red")
-            self._console.print(Text.assemble((f" {mark} ", colour), check.promise))
-            for flaw in check.flaws:
-                self._console.print(Text(f"     {flaw}", "red"))
+        self._console.print("", summary(day, checks))
 
     def hints(self, folder: Path, kept: Mapping[str, str] | None) -> None:
         """Print commands to go on with."""
@@ -130,7 +123,7 @@ class Terminal:
         if self._console.is_terminal:
             self._print(_line(row, self._console.width))
         else:
-            head = f"{row.clock:<5}  {row.outcome:<11}  {row.name:<6}  {row.what:<30}  {row.why}"
+            head = f"{row.clock:<5}  {row.outcome:<11}  {row.name:<6}  {row.what:<26}  {row.why}"
             self._console.print(head.rstrip(), soft_wrap=True, markup=False)
 
     def _print(self, line: RenderableType) -> None:
@@ -162,8 +155,7 @@ class Terminal:
         return grid
 
     def _sleep(self, seconds: float) -> None:
-        if self._console.is_terminal:
-            time.sleep(seconds)
+        time.sleep(seconds * self._pace)
 
 
 def _home(person: Person) -> str:
@@ -175,14 +167,15 @@ def _line(row: Row, width: int) -> RenderableType:
     for size in (5, 11, 6):
         grid.add_column(width=size, no_wrap=True)
     outcome = Text(row.outcome, _COLOURS[row.outcome])
-    head = (Text(row.clock, "dim"), outcome, row.name)
+    head = (Text(row.clock, "dim"), outcome, Text(row.name))
+    what, why = Text(row.what), Text(row.why, "dim")
     if width >= _WIDE:
-        grid.add_column(width=30)
+        grid.add_column(width=26)
         grid.add_column()
-        grid.add_row(*head, row.what, Text(row.why, "dim"))
+        grid.add_row(*head, what, why)
     else:
         grid.add_column()
-        grid.add_row(*head, Group(row.what, Text(row.why, "dim")) if row.why else row.what)
+        grid.add_row(*head, Group(what, why) if row.why else what)
     return grid
 
 
@@ -197,39 +190,3 @@ def _counts(day: Day) -> list[tuple[str, str]]:
     ):
         parts += [(f"  {name} ", "dim"), (str(number), colour)]
     return parts
-
-
-def _totals(day: Day) -> RenderableType:
-    people = len({one["person"] for one in day.decisions.values()})
-    messages = len(day.last()) + len(day.letters)
-    waiting = day.count("defer") + day.count("review")
-    return Text.assemble(
-        f"{messages} messages for {people} people took {len(day.decisions)} decisions: ",
-        (f"{day.count('release')} released", "green"),
-        ", ",
-        (f"{day.count('suppress')} suppressed", "red"),
-        ", ",
-        (f"{len(day.letters)} dead letters", "bright_red"),
-        f", {waiting or 'none'} left waiting.\n",
-    )
-
-
-def _quieter(day: Day) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    for refused, taken, rule, code, number in quieter(day):
-        way = f"{refused} refused, {taken} taken"
-        grid.add_row(f"{number:>3}", way, Text(f"{code} ({rule})", "dim"))
-    title = Text("Where the more intrusive way was refused and a quieter one went out:")
-    return Group(title, grid, "")
-
-
-def _reasons(day: Day) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 1), pad_edge=False)
-    table.add_column("What held messages back")
-    table.add_column("rule", style="dim")
-    for name, colour in (("deferred", "yellow"), ("in review", "magenta"), ("suppressed", "red")):
-        table.add_column(name, style=colour, justify="right")
-    for reason in reasons(day):
-        counts = (reason.defer, reason.review, reason.suppress)
-        table.add_row(reason.code, reason.rule, *(str(count or "") for count in counts))
-    return Padding(table, (0, 0, 1, 0))

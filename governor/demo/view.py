@@ -9,7 +9,7 @@ import msgspec
 from governor.core.instant import format_instant
 from governor.demo.checks import Check
 from governor.demo.day import Day, Decision, Letter
-from governor.demo.machine import Part
+from governor.demo.process import Part
 from governor.demo.script import Beat, Person
 from governor.demo.sentences import Teller
 from governor.demo.totals import quieter, reasons

@@ -1,0 +1,193 @@
+"""The sample day without broker and store: what should come of it, and that its checks can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from governor.config import load_policy
+from governor.demo.checks import Check, checked
+from governor.demo.day import Day, Decision, Letter, candidates, foretell
+from governor.demo.hints import hints
+from governor.demo.performance import POLICY
+from governor.demo.sentences import Teller
+from governor.demo.story import BEATS, PEOPLE
+from governor.demo.terminal import Terminal
+
+
+@cache
+def foretold() -> dict[str, Decision]:
+    return foretell(load_policy(POLICY), BEATS)
+
+
+def the_day() -> Day:
+    """Return the day as it should be: every decision, what is sent of it, and the dead letters."""
+    day = Day()
+    for decision in foretold().values():
+        day.decide(msgspec.json.encode(decision))
+        if decision["outcome"] == "release":
+            sent = {"id": decision["message"], "decision": decision["id"]}
+            day.release(msgspec.json.encode(sent))
+    for step in candidates(BEATS):
+        if step.refused:
+            day.bury(step.value, str(step.expected))
+    return day
+
+
+def counts(day: Day) -> dict[str, float]:
+    return {
+        "governor_decisions_total": len(day.decisions),
+        "governor_repeats_total": len(day.repeats),
+        "governor_dead_letters_total": len(day.letters),
+    }
+
+
+def kept(day: Day) -> list[bool]:
+    return [check.kept for check in checked(day, foretold(), BEATS, counts(day))]
+
+
+def test_the_policy_of_the_day_makes_of_it_what_the_story_says() -> None:
+    day = the_day()
+    flaws = [flaw for each in checked(day, foretold(), BEATS, counts(day)) for flaw in each.flaws]
+    assert not flaws
+
+
+def test_the_day_shows_every_outcome_and_every_rule() -> None:
+    outcomes = {one["outcome"] for one in foretold().values()}
+    rules = {finding["rule"] for one in foretold().values() for finding in one["findings"]}
+    assert outcomes == {"release", "defer", "review", "suppress"}
+    assert rules == {
+        "caps",
+        "consent",
+        "control",
+        "intrusiveness",
+        "oversight",
+        "persuasion",
+        "purpose",
+        "quiet_hours",
+        "validity",
+    }
+
+
+def lose_a_decision(day: Day) -> None:
+    day.decisions.pop(next(id for id, one in day.decisions.items() if one["final"]))
+
+
+def change_a_verdict(day: Day) -> None:
+    one = next(one for one in day.decisions.values() if one["code"] == "no_consent")
+    one.update(outcome="release", code=None)
+
+
+def change_when_it_may_go(day: Day) -> None:
+    next(one for one in day.decisions.values() if one["eligible_at"])["eligible_at"] = None
+
+
+def decide_twice(day: Day) -> None:
+    one = next(one for one in day.decisions.values() if one["final"])
+    day.decisions["again"] = {**deepcopy(one), "id": "again"}
+
+
+def lose_a_release(day: Day) -> None:
+    day.released.popitem()
+
+
+def send_what_is_not_released(day: Day) -> None:
+    day.released["spring-sale-greta"] = [{"id": "spring-sale-greta", "decision": "d-none"}]
+
+
+def garble_a_dead_letter(day: Day) -> None:
+    day.letters[0] = msgspec.structs.replace(day.letters[0], value=b"other bytes")
+
+
+def send_one_more_promotion(day: Day) -> None:
+    one = next(one for one in day.decisions.values() if one["message"] == "free-socks-anna")
+    one.update(outcome="release")
+
+
+STORY, FORESIGHT, FINAL, SENT, CAPPED = range(5)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "broken"),
+    [
+        (lose_a_decision, {STORY, FORESIGHT, FINAL, SENT}),
+        (change_a_verdict, {STORY, FORESIGHT, SENT}),
+        (change_when_it_may_go, {FORESIGHT}),
+        (decide_twice, {STORY, FORESIGHT, FINAL, SENT}),
+        (lose_a_release, {SENT}),
+        (send_what_is_not_released, {SENT}),
+        (garble_a_dead_letter, {FINAL}),
+        (send_one_more_promotion, {STORY, FORESIGHT, SENT, CAPPED}),
+    ],
+)
+def test_what_goes_wrong_is_noticed(disturb: Callable[[Day], None], broken: set[int]) -> None:
+    day = the_day()
+    disturb(day)
+    assert {number for number, fine in enumerate(kept(day)) if not fine} == broken
+
+
+def test_a_worker_that_counts_otherwise_is_noticed() -> None:
+    day = the_day()
+    miscounted = {**counts(day), "governor_decisions_total": 1.0}
+    checks = checked(day, foretold(), BEATS, miscounted)
+    assert [check.flaws for check in checks if not check.kept] == [
+        [f"governor_decisions_total: is 1, and {len(day.decisions)} came"]
+    ]
+
+
+def test_every_decision_is_told_with_its_reason() -> None:
+    teller = Teller(PEOPLE)
+    rows = [(one, teller.row(one)) for one in foretold().values()]
+    assert all(row.why for one, row in rows if one["outcome"] != "release")
+    said = {one["message"]: row.why for one, row in reversed(rows)}
+    assert said["spring-sale-dave"] == (
+        "outside the hours that are allowed where the person is (02:30 in New York);"
+        " waits until 12:00"
+    )
+    assert said["weekend-boots-anna"] == (
+        "not by push: the last message was 40 min ago; at least 4 h must lie between"
+    )
+    assert (
+        said["free-socks-anna"]
+        == "promo-per-day: 2 of 2 are used up in 24h; waits until Saturday 08:30"
+    )
+
+
+@pytest.mark.parametrize("columns", ["80", "140"])
+def test_the_view_for_people_tells_everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    day, view = the_day(), Terminal(PEOPLE, pace=0)
+    view.waits("something starts")
+    view.introduces(PEOPLE)
+    for beat in BEATS:
+        view.beat(beat)
+    everything: list[Decision | Letter] = [*day.decisions.values(), *day.letters]
+    for came in everything:
+        view.came(came, day)
+        view.pause(day)
+    view.ends(day, [Check("a promise", ["what breaks it"])])
+    view.close()
+    shown = capsys.readouterr().out
+    assert "Kenji (Tokyo)" in shown
+    assert shown.count("released") > len(day.released)
+    for words in ("Lena pulls the kill switch", "a promise", "what breaks it", "half-a-message"):
+        assert words in shown
+
+
+def test_what_to_do_next_can_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings: dict[str, Any] = dict.fromkeys(
+        ("GOVERNOR_METRICS", "GOVERNOR_BROKERS", "GOVERNOR_REDIS"), "127.0.0.1:1"
+    )
+    commands = [line for _, lines in hints(tmp_path, settings) for line in lines]
+    assert any(f"explain spring-sale-dave --decisions {tmp_path}" in line for line in commands)
+    assert "curl http://127.0.0.1:1/health/ready" in commands
