@@ -11,7 +11,7 @@ PYTEST ?= -q
 export GOVERNOR_CACHE ?= $(CURDIR)/.cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo servers test check fix bench lock clean
+.PHONY: help setup demo servers test test-long check fix bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -45,6 +45,9 @@ servers: setup ## install the real Redis and Kafka that the tests use
 
 test: setup servers ## the whole test suite, real Kafka and Redis included (PYTEST="-k name" for a part)
 	@$(BIN)/python -m pytest $(PYTEST)
+
+test-long: setup servers ## the tests that take minutes as well
+	@$(BIN)/python -m pytest $(PYTEST) -m "slow or not slow"
 
 check: setup ## formatting, lint, types, import contracts, stale schema; names all that fail
 	@failed=; try() { echo "check: $$*"; "$(BIN)/$$@" || failed="$$failed, $$*"; }; \
