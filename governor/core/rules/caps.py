@@ -1,6 +1,7 @@
 """Nobody gets more than the policy's caps allow, counted over what was really released."""
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 
 from governor.core import model
 from governor.core.calendar import calendar_window
@@ -13,6 +14,8 @@ from governor.core.verdict import Finding, Outcome
 
 _OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
 _WEEK = Window("rolling", 7 * DAY, "7d")
+# A calendar window may be an hour longer than its name, and zones are up to a day apart.
+_CALENDAR_SLACK = 2 * DAY
 
 
 def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
@@ -29,7 +32,8 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
             yield _cap(case, variant, cap, at)
     comfort = case.standing.profile.comfort if case.standing.profile else None
     if comfort is not None and comfort.max_per_week is not None:
-        sends = [entry.at for entry in case.standing.log if entry.counts and counted(entry)]
+        week = _since(case, at - _WEEK.ms)
+        sends = [entry.at for entry in week if entry.counts and counted(entry)]
         yield _limit(case, variant, "comfort", comfort.max_per_week, _WEEK, sends, at)
 
 
@@ -40,7 +44,7 @@ def counted(entry: Entry) -> bool:
 
 def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:
     name = case.candidate.category
-    sends = [e.at for e in case.standing.log if e.category == name and counted(e)]
+    sends = [e.at for e in _since(case, at - quota.window) if e.category == name and counted(e)]
     window = Window("rolling", quota.window, _length(quota.window))
     outcome = _OUTCOMES[quota.at_quota]
     code: str | None = "bypass_quota"
@@ -56,12 +60,27 @@ def _cap(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
     if cap.silence_after is not None:
         return _silence(case, variant, cap, at)
     belongs = _belongs(case, variant, cap)
-    sends = [e.at for e in case.standing.log if e.counts and counted(e) and belongs(e)]
     if cap.min_gap is not None:
-        return _gap(case, variant, cap, cap.min_gap, sends, at)
+        log = reversed(case.standing.log)
+        last = next((e.at for e in log if e.counts and counted(e) and belongs(e)), None)
+        return _gap(case, variant, cap, cap.min_gap, last, at)
     assert cap.limit is not None  # noqa: S101
     assert cap.window is not None  # noqa: S101
+    log_part = _since(case, at - cap.window.longest - (0 if cap.window.ms else _CALENDAR_SLACK))
+    sends = [e.at for e in log_part if e.counts and counted(e) and belongs(e)]
     return _limit(case, variant, cap.id, cap.limit, cap.window, sends, at, outcome)
+
+
+def _since(case: Case, moment: int) -> Sequence[Entry]:
+    """Return the releases after *moment*; the log is in order of time."""
+    log = case.standing.log
+    if not log or log[0].at > moment:
+        return log
+    return log[bisect_right(log, moment, key=_time) :]
+
+
+def _time(entry: Entry) -> int:
+    return entry.at
 
 
 def _belongs(case: Case, variant: model.Variant, cap: Cap) -> Callable[[Entry], bool]:
@@ -144,9 +163,8 @@ def _calendar(
 
 
 def _gap(
-    case: Case, variant: model.Variant, cap: Cap, gap: int, sends: list[int], at: int
+    case: Case, variant: model.Variant, cap: Cap, gap: int, last: int | None, at: int
 ) -> Finding:
-    last = max(sends, default=None)
     near = last is not None and last > at - gap
     return case.finding(
         "caps",
