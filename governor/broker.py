@@ -3,8 +3,16 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -29,18 +37,26 @@ class BrokerUnavailable(Exception):
     """The broker is away, does not answer, or lacks a topic."""
 
 
-def visit(settings: Settings, errand: Coroutine[Any, Any, T]) -> T:
-    """Run *errand*; whatever is wrong with the broker comes out as BrokerUnavailable."""
+@contextmanager
+def _answering(settings: Settings) -> Iterator[None]:
+    """Say in one way whatever is wrong with the broker."""
     place = ",".join(settings.brokers)
-    client_log = logging.getLogger("aiokafka")
-    level = client_log.level
-    client_log.setLevel(logging.CRITICAL)  # what is wrong is said here, once
     try:
-        return asyncio.run(errand)
+        yield
     except TimeoutError:
         raise BrokerUnavailable(f"kafka at {place}: does not answer in time") from None
     except (KafkaError, ConnectionError) as error:
         raise BrokerUnavailable(f"kafka at {place}: {_said(error)}") from None
+
+
+def visit(settings: Settings, errand: Coroutine[Any, Any, T]) -> T:
+    """Run *errand*; whatever is wrong with the broker comes out as BrokerUnavailable."""
+    client_log = logging.getLogger("aiokafka")
+    level = client_log.level
+    client_log.setLevel(logging.CRITICAL)  # what is wrong is said here, once
+    try:
+        with _answering(settings):
+            return asyncio.run(errand)
     finally:
         client_log.setLevel(level)
 
@@ -87,21 +103,15 @@ async def has_begun(settings: Settings) -> bool:
     Raises BrokerUnavailable.
     """
     prefix = settings.topic_prefix
-    try:
+    with _answering(settings):
         async with administration(settings) as client, asyncio.timeout(PATIENCE):
             offsets = await client.list_consumer_group_offsets(settings.group)
-            applied = [
-                found.offset > 0
-                for each, found in offsets.items()
-                if each.topic.startswith(prefix) and found.offset is not None
-            ]
-        if any(applied):
+    for each, found in offsets.items():
+        if each.topic.startswith(prefix) and found.offset is not None and found.offset > 0:
             return True
-        async with aclosing(records(settings, prefix + DECISIONS)) as every:
-            async for _record in every:
-                return True
-    except (KafkaError, TimeoutError, ConnectionError) as error:
-        raise BrokerUnavailable(f"kafka: {_said(error)}") from None
+    async with aclosing(records(settings, prefix + DECISIONS)) as every:
+        async for _record in every:
+            return True
     return False
 
 
@@ -116,19 +126,30 @@ async def records(settings: Settings, topic: str) -> AsyncGenerator[ConsumerReco
 async def reading(
     settings: Settings, names: Collection[str], within: float = _READING
 ) -> AsyncIterator["TopicLogs"]:
-    """Connect to read topics from wherever one likes, for *within* seconds at most."""
-    async with administration(settings) as client, asyncio.timeout(PATIENCE):
-        numbers = await partition_counts(client, names)
-    consumer = AIOKafkaConsumer(
-        **_options(settings), enable_auto_commit=False, fetch_max_wait_ms=_GLANCE_MS
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await consumer.start()
-        async with asyncio.timeout(within):
-            yield TopicLogs(consumer, numbers)
-    finally:
-        await consumer.stop()
+    """Connect to read *names*, all of which must be there, for *within* seconds at most.
+
+    Whatever is wrong with the broker comes out as BrokerUnavailable.
+    """
+    with _answering(settings):
+        async with administration(settings) as client, asyncio.timeout(PATIENCE):
+            numbers = await partition_counts(client, names)
+        for absent in sorted(set(names) - set(numbers)):
+            raise BrokerUnavailable(
+                f"kafka: has no topic `{absent}`, `governor topics create` makes it"
+            )
+        consumer = AIOKafkaConsumer(
+            **_options(settings),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # where retention overtakes the reading
+            fetch_max_wait_ms=_GLANCE_MS,
+        )
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await consumer.start()
+            async with asyncio.timeout(within):
+                yield TopicLogs(consumer, numbers)
+        finally:
+            await consumer.stop()
 
 
 class TopicLogs:
@@ -150,13 +171,8 @@ class TopicLogs:
         From the first record at *since* (ms) or after it, or from the *offsets* of partitions;
         what they do not name is read from its beginning.
         """
-        number = self._numbers.get(topic)
-        if number is None:
-            raise BrokerUnavailable(
-                f"kafka: has no topic `{topic}`, `governor topics create` makes it"
-            )
         async with asyncio.timeout(PATIENCE):
-            partitions = [TopicPartition(topic, one) for one in range(number)]
+            partitions = [TopicPartition(topic, one) for one in range(self._numbers[topic])]
             ends = await _ends(self._consumer, partitions)
             starts = await _starts(self._consumer, ends, since, offsets or {})
         async for record in _read(self._consumer, starts, ends):

@@ -5,10 +5,12 @@ rebuild may run over a ledger that holds a part, be broken off and begun again, 
 workers, which hold meanwhile.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,16 +25,18 @@ from governor.core.facts import apply_control
 from governor.core.incoming import Told
 from governor.core.instant import parse_instant
 from governor.core.policy import Policy
-from governor.core.record import is_final
+from governor.core.record import forget, is_final
 from governor.core.restore import (
     entry_of,
-    suppression_of,
+    final_of,
+    with_campaign_cancelled,
     with_final,
     with_waiting,
     without_waiting,
+    woken,
 )
-from governor.core.standing import Entry, Judged, Standing, Waiting, name64
-from governor.ledger.keys import Pseudonyms, SealedError, Sealer, looks_like_pseudonym
+from governor.core.standing import ControlState, Standing, name64
+from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
 
 log = logging.getLogger(__name__)
@@ -40,9 +44,13 @@ log = logging.getLogger(__name__)
 Fold = Callable[[Standing], Standing]
 Step = tuple[str, Fold]
 
+_UNREADABLE = (Rejected, KeyError, TypeError, ValueError, AttributeError)
 _AT_ONCE = 500
 _TRIES = 50
 _WITHIN = 24 * 3600.0
+UNDER_WAY = 5.0
+"""Seconds for which what was committed before the loss may still be on its way to the topics."""
+
 _FACTS: dict[str, FactKind] = {
     topics.CONSENTS: "consent",
     topics.PROFILES: "profile",
@@ -55,11 +63,14 @@ _FACTS: dict[str, FactKind] = {
 class Source(msgspec.Struct, frozen=True):
     """From where to read: outputs since a moment (ms), inputs from the offsets applied by then.
 
-    None and nothing mean from the beginning.
+    None and nothing mean from the beginning. `now` (ms) is the moment of the restoration: what
+    was retained for long enough by then is left out, and what waits is looked at. None, where
+    time is that of the records: neither.
     """
 
     since: int | None = None
     offsets: Mapping[str, Mapping[int, int]] = {}
+    now: int | None = None
 
 
 class Progress(msgspec.Struct):
@@ -88,20 +99,32 @@ class Rebuild:
         self._names = names
         self._sealer = sealer
         self._told = told
+        self._topics = [settings.topic_prefix + topic.name for topic in topics.TOPICS]
         self._logs: TopicLogs
+        self._now: int | None = None
         self.progress = Progress()
 
-    async def run(self, source: Source) -> Progress:
-        """Apply everything from *source* on.
+    async def check(self) -> None:
+        """Raise BrokerUnavailable where the topics cannot be read."""
+        async with reading(self._settings, self._topics):
+            pass
+
+    async def run(self, source: Source, *, under_way: float = UNDER_WAY) -> Progress:
+        """Apply everything from *source* on, what arrives within *under_way* seconds included.
 
         What was decided comes before the feedback on it, and what waits after what became of it.
         Raises LedgerUnavailable and BrokerUnavailable.
         """
         self.progress = Progress()
-        names = [self._settings.topic_prefix + topic.name for topic in topics.TOPICS]
-        async with reading(self._settings, names, _WITHIN) as self._logs:
-            await self._apply(self._facts(topics.CONSENTS, source))
-            await self._apply(self._facts(topics.PROFILES, source))
+        self._now = source.now
+        async with reading(self._settings, self._topics, _WITHIN) as self._logs:
+            arrived = asyncio.create_task(asyncio.sleep(under_way))
+            try:
+                await self._apply(self._facts(topics.CONSENTS, source))
+                await self._apply(self._facts(topics.PROFILES, source))
+                await arrived
+            finally:
+                arrived.cancel()
             await self._apply(self._decisions(source))
             await self._apply(self._released(source))
             await self._apply(self._waiting(source))
@@ -134,12 +157,24 @@ class Rebuild:
                 for fold in batch[key]:
                     after = fold(after)
                 if after is not standing:
-                    changes.append(Change(key, standing.version, after))
+                    changes.append(Change(key, standing.version, self._as_of_now(after)))
             written = await self._ledger.commit(changes)
             keys = [change.key for change, won in zip(changes, written, strict=True) if not won]
         if keys:
             raise LedgerUnavailable("a standing changes faster than it can be restored")
         self._told(self.progress)
+
+    def _as_of_now(self, standing: Standing) -> Standing:
+        """Return *standing* as a turn would leave it, with all that waits to be judged again.
+
+        What has woken it since it was decided may be lost.
+        """
+        if self._now is None:
+            return standing
+        return self._woken(forget(self._policy, standing, self._now))
+
+    def _woken(self, standing: Standing) -> Standing:
+        return standing if self._now is None else woken(standing, self._now)
 
     async def _read(
         self, name: str, *, since: int | None = None, offsets: Mapping[int, int] | None = None
@@ -152,25 +187,15 @@ class Rebuild:
                 yield record
 
     async def _facts(self, name: str, source: Source) -> AsyncIterator[Step]:
-        kind = _FACTS[name]
+        kind, most = _FACTS[name], self._settings.max_bytes
         async for record in self._read(name, offsets=source.offsets.get(name)):
+            value, headers, at = record.value, record.headers, record.timestamp
             try:
-                told = decode_fact(
-                    kind,
-                    record.value,
-                    record.headers,
-                    record.key,
-                    record.timestamp,
-                    self._settings.max_bytes,
-                )
+                told = decode_fact(kind, value, headers, record.key, at, most)
             except Rejected:
                 continue
-            fact = told.fact
-            if isinstance(fact, model.Cancellation) and fact.message is None:
-                # It stopped what waited then, and each of those has its final decision.
-                continue
-            person = fact.person
-            own = isinstance(fact, model.ReviewAnswer) and looks_like_pseudonym(person)
+            person = told.fact.person
+            own = isinstance(told.fact, model.ReviewAnswer) and looks_like_pseudonym(person)
             key = person if own else self._names.of(person)
             yield key, self._fact(told)
 
@@ -179,6 +204,10 @@ class Rebuild:
             fact = told.fact
             if isinstance(fact, model.ReviewAnswer) and is_final(standing, name64(fact.message)):
                 return standing
+            if isinstance(fact, model.Cancellation) and fact.message is None:
+                # What came later than it did is not meant.
+                campaign = name64(fact.campaign or "")
+                return with_campaign_cancelled(standing, campaign, told.record_at)
             return facts.apply(self._policy, standing, told, self._names.of).standing
 
         return fold
@@ -189,17 +218,11 @@ class Rebuild:
                 told = parse(record.value)
                 if not told["final"]:
                     continue
-                at = parse_instant(told["decided_at"])
-                final = (
-                    suppression_of(told)
-                    if told["entry"] is None
-                    else entry_of(told, told["entry"], at)
-                )
-                key = str(told["person"])
-            except (Rejected, KeyError, TypeError, ValueError) as error:
+                key, final = str(told["person"]), final_of(told)
+            except _UNREADABLE as error:
                 self._odd(record, error)
                 continue
-            yield key, _final(final)
+            yield key, partial(with_final, final=final)
 
     async def _released(self, source: Source) -> AsyncIterator[Step]:
         async for record in self._read(topics.RELEASED, since=source.since):
@@ -210,65 +233,65 @@ class Rebuild:
                 at = parse_instant(headers["ce_time"].decode())
                 final = entry_of({**raw, **entry, "message": raw["id"]}, entry, at)
                 key = self._names.of(raw["person"])
-            except (Rejected, KeyError, TypeError, ValueError) as error:
+            except _UNREADABLE as error:
                 self._odd(record, error)
                 continue
-            yield key, _final(final)
+            yield key, partial(with_final, final=final)
 
     async def _waiting(self, source: Source) -> AsyncIterator[Step]:
         last: dict[bytes, Any] = {}
+        partition = 0
         async for record in self._read(topics.WAITING, since=source.since):
+            if record.partition != partition:
+                # What waits stays in one partition, so this one is told to its end.
+                for step in self._last(last):
+                    yield step
+                last, partition = {}, record.partition
             if record.key is not None:
                 last[record.key] = record
-        for place, record in last.items():
+        for step in self._last(last):
+            yield step
+
+    def _last(self, records: Mapping[bytes, Any]) -> Iterator[Step]:
+        for place, record in records.items():
             key, _, message = place.decode().partition("|")
             if record.value is None:
-                yield key, _gone(name64(message))
+                yield key, partial(without_waiting, message=name64(message))
                 continue
             try:
                 waiting, incoming = decode_waiting(self._sealer.open(record.value, place))
-            except (SealedError, ValueError) as error:
+            except _UNREADABLE as error:
                 self._odd(record, error)
                 continue
             body = self._sealer.seal(encode_body(incoming), key.encode())
             whole = msgspec.structs.replace(waiting, body=body)
-            yield key, _waits(whole)
+            yield key, partial(with_waiting, waiting=whole)
 
     async def _controls(self, source: Source) -> None:
-        controls = []
-        offsets = source.offsets.get(topics.CONTROL)
-        async for record in self._read(topics.CONTROL, offsets=offsets):
-            try:
-                controls.append(decode_control(record.value, record.headers, record.timestamp))
-            except Rejected:
-                continue
         for _ in range(_TRIES):
+            # Before the topic is read: what somebody else writes meanwhile is not overwritten.
             state, _standings = await self._ledger.load([])
-            after = state
-            for control in controls:
+            whole = topics.CONTROL not in source.offsets
+            after = ControlState(state.version) if whole else state
+            async for control in self._control_records(source):
                 after = apply_control(after, control)
-            if after == state or await self._ledger.commit_control(state.version, after):
+            if msgspec.structs.replace(after, version=state.version) == state:
+                return
+            if await self._ledger.commit_control(state.version, after):
+                async for keys in self._ledger.waiting():
+                    await self._write({key: [self._woken] for key in keys})
                 return
         raise LedgerUnavailable("the control state changes faster than it can be restored")
 
+    async def _control_records(self, source: Source) -> AsyncIterator[model.Control]:
+        offsets, most = source.offsets.get(topics.CONTROL), self._settings.max_bytes
+        async for record in self._read(topics.CONTROL, offsets=offsets):
+            try:
+                yield decode_control(record.value, record.headers, record.timestamp, most)
+            except Rejected:
+                continue
+
     def _odd(self, record: Any, error: Exception) -> None:
         self.progress.odd += 1
-        log.warning(
-            "%s/%d at %d cannot be restored: %s",
-            record.topic,
-            record.partition,
-            record.offset,
-            type(error).__name__,
-        )
-
-
-def _final(final: Entry | Judged) -> Fold:
-    return lambda standing: with_final(standing, final)
-
-
-def _waits(waiting: Waiting) -> Fold:
-    return lambda standing: with_waiting(standing, waiting)
-
-
-def _gone(message: int) -> Fold:
-    return lambda standing: without_waiting(standing, message)
+        where = (record.topic, record.partition, record.offset)
+        log.warning("%s/%d at %d cannot be restored: %s", *where, type(error).__name__)

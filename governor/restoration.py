@@ -7,10 +7,13 @@ import msgspec
 from governor.bootstrap import ledger_of, sealer_of, wall
 from governor.config.policy_file import load_policy
 from governor.config.settings import Settings
-from governor.core.standing import Standing
+from governor.core.policy import Policy
+from governor.core.record import forget, is_final
+from governor.core.standing import STRANGER, ControlState, Standing
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
 from governor.ledger.protocol import Ledger
+from governor.ledger.redis import RedisLedger
 from governor.rebuild import Progress, Rebuild, Source
 
 _PAGE = 500
@@ -39,55 +42,100 @@ async def rebuild_all(settings: Settings, show: Show) -> Progress:
     It has no epoch meanwhile, so that no worker uses it. Raises LedgerUnavailable and
     BrokerUnavailable.
     """
+    policy = load_policy(settings.policy)
     ledger = ledger_of(settings)
+    rebuild = _rebuild(settings, policy, ledger, show)
     try:
         await ledger.check_server()
-        await ledger.wipe()
-        done = await _rebuild(settings, ledger, show)
-        await ledger.found()
-        await ledger.vouch(await ledger.trust(), wall(), {})
+        await rebuild.check()
+        async with ledger.restoring() as confirm:
+            await ledger.wipe()
+            done = await rebuild.run(Source(now=_now(settings)))
+            await confirm()
+            await ledger.found()
+            await ledger.vouch(await ledger.trust(), wall(), {})
     finally:
         await ledger.close()
     return done
 
 
 async def compare(settings: Settings, show: Show) -> Report:
-    """Read the topics into a ledger in memory and compare each person with the real one."""
+    """Read the topics into a ledger in memory and compare each person with the real one.
+
+    What is forgotten in time is left out of both. While workers run, what they have just decided
+    may be on its way. Raises LedgerUnavailable and BrokerUnavailable.
+    """
+    policy = load_policy(settings.policy)
     told, real = MemoryLedger(), ledger_of(settings)
     try:
-        read = await _rebuild(settings, told, show)
-        differences: list[Difference] = []
-        keys = told.keys()
+        await real.check_server()
+        rebuild = _rebuild(settings, policy, told, show)
+        read = await rebuild.run(Source(now=_now(settings)), under_way=0.0)
+        differences = [
+            Difference("control", what)
+            for what in _control_differences((await told.load([]))[0], (await real.load([]))[0])
+        ]
+        keys = list(dict.fromkeys([*told.keys(), *await _people(real)]))
         for start in range(0, len(keys), _PAGE):
             page = keys[start : start + _PAGE]
-            control, expected = await told.load(page)
-            in_force, found = await real.load(page)
-            for key, one, other in zip(page, expected, found, strict=True):
-                differences += [Difference(key, what) for what in _differences(one, other)]
-            if not start and (control.pauses, control.stops) != (in_force.pauses, in_force.stops):
-                differences.append(Difference("control", "pauses or stops"))
+            (_, expected), (_, found) = await told.load(page), await real.load(page)
+            for key, *both in zip(page, expected, found, strict=True):
+                lasting = [_lasting(settings, policy, standing) for standing in both]
+                differences += [Difference(key, what) for what in _differences(*lasting)]
     finally:
         await real.close()
     return Report(len(keys), read, differences)
 
 
-async def _rebuild(settings: Settings, ledger: Ledger, show: Show) -> Progress:
+async def _people(ledger: RedisLedger) -> list[str]:
+    return [key async for page in ledger.people() for key in page]
+
+
+def _rebuild(settings: Settings, policy: Policy, ledger: Ledger, show: Show) -> Rebuild:
     names = Pseudonyms(settings.pseudonym_key)
-    policy = load_policy(settings.policy)
-    return await Rebuild(settings, policy, ledger, names, sealer_of(settings), show).run(Source())
+    return Rebuild(settings, policy, ledger, names, sealer_of(settings), show)
+
+
+def _now(settings: Settings) -> int | None:
+    return None if settings.clock == "record" else wall()
+
+
+def _lasting(settings: Settings, policy: Policy, standing: Standing) -> Standing:
+    now = _now(settings)
+    return standing if now is None or standing == STRANGER else forget(policy, standing, now)
+
+
+def _control_differences(told: ControlState, real: ControlState) -> Iterator[str]:
+    if told.pauses != real.pauses:
+        yield "pauses"
+    if told.stops != real.stops:
+        yield "stops"
 
 
 def _differences(told: Standing, real: Standing) -> Iterator[str]:
-    """Name what differs, leaving out what the ledger may have forgotten in time."""
-    oldest = min((entry.at for entry in real.log), default=None)
-    log = {one for one in told.log if oldest is not None and one.at >= oldest}
-    if log != set(real.log):
-        yield f"send log: the topics tell of {len(log)} releases, the ledger of {len(real.log)}"
-    if {(one.message, one.attempt) for one in told.waiting} != {
-        (one.message, one.attempt) for one in real.waiting
+    """Name what differs of what rules ask for and repeats rest on."""
+    if set(told.log) != set(real.log):
+        yield f"send log: {len(told.log)} releases by the topics, {len(real.log)} in the ledger"
+    if {(one.message, one.code) for one in told.judged} != {
+        (one.message, one.code) for one in real.judged
     }:
-        yield f"waiting: {len(told.waiting)} by the topics, {len(real.waiting)} in the ledger"
+        yield f"suppressions: {len(told.judged)} by the topics, {len(real.judged)} in the ledger"
+    if _waits(told) != _waits(real):
+        yield f"waiting: {len(_waits(told))} by the topics, {len(_waits(real))} in the ledger"
     if set(told.consents) != set(real.consents):
         yield "consents"
     if told.profile != real.profile:
         yield "profile"
+    if not set(told.cancelled) <= set(real.cancelled):
+        yield "cancellations"
+    if not {one for one in told.answers if told.waits(one.message)} <= set(real.answers):
+        yield "answers of reviewers"
+
+
+def _waits(standing: Standing) -> set[tuple[int, int]]:
+    """Return what waits; a final verdict may leave its message behind until it is let go."""
+    return {
+        (one.message, one.attempt)
+        for one in standing.waiting
+        if not is_final(standing, one.message)
+    }

@@ -1,7 +1,7 @@
 """The gate itself: load what is known, decide, commit; nothing here talks to the outside."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -10,9 +10,10 @@ from governor.core import model
 from governor.core.facts import apply_control
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Policy
+from governor.core.record import is_final
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import ControlState, Scope, Standing, Waiting
+from governor.core.standing import ControlState, Scope, Standing, Waiting, name64
 from governor.core.turn import reconsider, sent, take_turn
 from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
@@ -123,20 +124,32 @@ class Governor:
                 taken[turn.key] += 1
                 if wave == len(waves):
                     waves.append([])
-                waves[wave].append(replace(turn, catch_up=True, due=True))
+                waves[wave].append(replace(turn, catch_up=True))
         for turns in waves:
             judgement = Judgement()
             await self._take(turns, judgement)
             yield judgement
 
-    async def published(self, resolutions: Iterable[Resolution]) -> None:
-        """Let go of the waiting entries behind *resolutions*, which the broker has acknowledged."""
+    async def published(self, resolutions: Iterable[Resolution]) -> list[Resolution]:
+        """Let go of the waiting entries behind *resolutions*, which the broker has acknowledged.
+
+        Returns those that say that a message waits which somebody else has judged since: each
+        with what waits of it by now, None when it is done. So the last that is said of what waits
+        can be made true again.
+        """
         mine: dict[str, list[Resolution]] = defaultdict(list)
         for resolution in resolutions:
-            if resolution.was_waiting:
+            if resolution.was_waiting or resolution.waiting is not None:
                 mine[resolution.key].append(resolution)
+        overtaken: dict[str, list[Resolution]] = {}
+
+        def let_go(key: str, standing: Standing) -> Standing:
+            overtaken[key] = list(_overtaken(standing, mine[key]))
+            return sent(standing, mine[key])
+
         if mine:
-            await self._rewrite(list(mine), lambda key, standing: sent(standing, mine[key]))
+            await self._rewrite(list(mine), let_go)
+        return [resolution for found in overtaken.values() for resolution in found]
 
     async def reconsider(self, resolutions: Sequence[Resolution], now: int) -> list[Resolution]:
         """Judge releases again that were committed long ago and never published.
@@ -181,7 +194,7 @@ class Governor:
             told[self._key_of(one)].append(one)
         for incoming in arrivals.fresh:
             fresh[self._names.of(incoming.candidate.person)].append(incoming)
-        due = set(arrivals.due)
+        # Whoever has a turn has what is due judged in it, before what is fresh takes its slot.
         return [
             Turn(
                 key,
@@ -189,7 +202,7 @@ class Governor:
                 tuple(told.get(key, ())),
                 tuple(fresh.get(key, ())),
                 covered,
-                due=key in due,
+                due=True,
             )
             for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
         ]
@@ -269,6 +282,15 @@ class Governor:
     def _seal(self, key: str, incoming: Incoming) -> bytes:
         body = encode_body(incoming)
         return body if self._sealer is None else self._sealer.seal(body, key.encode())
+
+
+def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:
+    for one in published:
+        if one.waiting is not None:
+            message = name64(one.incoming.candidate.id)
+            waits = None if is_final(standing, message) else standing.waits(message)
+            if waits is None or waits.attempt != one.waiting.attempt:
+                yield replace(one, waiting=waits)
 
 
 def _reach(control: model.Control) -> Scope:

@@ -1,6 +1,5 @@
 """The commands about the ledger: make it whole from the topics, and compare it with them."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -53,6 +52,8 @@ def verify(json_: bool) -> None:  # noqa: FBT001
 
 
 def _run(errand: Callable[..., Any], *, quiet: bool) -> Any:
+    from governor.broker import visit
+
     chosen = settings(["GOVERNOR_PSEUDONYM_KEY"])
     shows = sys.stderr.isatty() and not quiet
 
@@ -61,7 +62,7 @@ def _run(errand: Callable[..., Any], *, quiet: bool) -> Any:
             click.echo(f"\r\033[K{progress.records:>12,}  {progress.topic}", nl=False, err=True)
 
     try:
-        return asyncio.run(errand(chosen, show))
+        return visit(chosen, errand(chosen, show))
     finally:
         if shows:
             click.echo("\r\033[K", nl=False, err=True)

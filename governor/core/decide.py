@@ -89,7 +89,8 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
     if any(finding.code == "review_refused" for finding in rated.findings if finding.enforced):
         return rated
     shared = msgspec.structs.replace(refusal, variant=rated.variant.id)
-    code = rated.code if rated.outcome is Outcome.SUPPRESS else refusal.code
+    own = _first(rated.findings, Outcome.SUPPRESS)
+    code = refusal.code if own is None else own.code
     return Rated(rated.variant, Outcome.SUPPRESS, code, (*rated.findings, shared), None)
 
 
@@ -139,7 +140,7 @@ def _eligible_at(case: Case, variant: model.Variant, findings: tuple[Finding, ..
         if not blocking:
             return moment
         for finding in blocking:
-            if finding.eligible_at is None:
+            if finding.eligible_at is None or finding.code in REVIEW_CODES:
                 return None
             moment = max(moment or 0, finding.eligible_at)
         if moment is None or moment >= case.expires_at:

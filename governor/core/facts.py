@@ -13,6 +13,7 @@ from governor.core.policy import Policy
 from governor.core.standing import (
     RECOUNTED,
     REFUNDED,
+    REPEATED,
     SENT,
     Answer,
     Cancelled,
@@ -28,6 +29,9 @@ from governor.core.standing import (
 )
 
 Alias = Callable[[str], str]
+
+_REMEMBERED = 256
+"""More controls than arrive between two commits of offsets."""
 
 replace = msgspec.structs.replace
 
@@ -167,7 +171,7 @@ def _settle(
     standing: Standing, entry: Entry, feedback: model.Feedback
 ) -> tuple[Standing, str | None]:
     """Give the slot back on a failure, once; take it again when it was delivered after all."""
-    if feedback.kind in ("bounced", "failed") and entry.settled == SENT:
+    if feedback.kind in ("bounced", "failed") and entry.settled in (SENT, REPEATED):
         settled, note = REFUNDED, "refunded"
     elif feedback.kind == "delivered" and entry.settled == REFUNDED:
         settled, note = RECOUNTED, "recounted"
@@ -193,8 +197,14 @@ def _with_refusal(
 
 
 def apply_control(state: ControlState, control: model.Control) -> ControlState:
-    """Return the control in force after *control*; lifting with an empty scope lifts all."""
+    """Return the control in force after *control*; lifting with an empty scope lifts all.
+
+    The same control once more changes nothing, whatever came after it.
+    """
     scope = Scope(control.scope.campaign, control.scope.channel, control.scope.category)
+    mark = name64(f"{control.id} {control.at} {control.action} {scope}")
+    if mark in state.applied:
+        return state
     pauses, stops = state.pauses, state.stops
     if control.action == "pause":
         pauses |= {scope}
@@ -204,6 +214,4 @@ def apply_control(state: ControlState, control: model.Control) -> ControlState:
         pauses = frozenset() if scope == Scope() else pauses - {scope}
     else:
         stops = frozenset() if scope == Scope() else stops - {scope}
-    if (pauses, stops) == (state.pauses, state.stops):
-        return state
-    return ControlState(state.version + 1, pauses, stops)
+    return ControlState(state.version + 1, pauses, stops, (*state.applied, mark)[-_REMEMBERED:])

@@ -9,6 +9,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZONELESS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 # People write the end of the calendar for `for ever`, and its beginning for `never`. Held this far
 # away from both, windows, hours and zones can still be reckoned with any moment.
@@ -47,12 +48,12 @@ def to_datetime(at: int) -> datetime:
 
 def format_instant(at: int) -> str:
     """Write *at* to the millisecond."""
-    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % SECOND:03d}Z"
+    return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
 def format_second(at: int) -> str:
     """Write *at*, which is a whole second, without a fraction."""
-    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="seconds") + "Z"
 
 
 def ceil_second(at: int) -> int:

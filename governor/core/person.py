@@ -21,7 +21,7 @@ from governor.core.record import (
 )
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.standing import REPEATED, SENT, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Outcome, Verdict
 
 replace = msgspec.structs.replace
@@ -240,15 +240,24 @@ class Person:
         if entry is not None and case is not None:
             until = send_before(case, entry.variant, at)
             verdict = replace(verdict, send_before=until)
+        if entry is not None and entry.settled == SENT:
+            self._mark(entry)
         self._publish(
             incoming,
             verdict,
             (known.attempt, known.seq, at),
             None if isinstance(known, Waiting) else known,
             waiting,
-            waiting is not None,
+            # What was not final at first has waited, and may still have to be taken off.
+            waiting is not None or known.attempt > 1,
             repeat=True,
         )
+
+    def _mark(self, entry: Entry) -> None:
+        """Leave word that a release has been repeated: from now on it may have gone out."""
+        marked = replace(entry, settled=REPEATED)
+        log = tuple(marked if one is entry else one for one in self.standing.log)
+        self.standing = replace(self.standing, version=self.standing.version + 1, log=log)
 
     def _publish(
         self,

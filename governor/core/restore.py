@@ -1,5 +1,6 @@
 """Write into a standing again what the topics tell of it; telling it twice changes nothing."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -51,17 +52,37 @@ def suppression_of(told: dict[str, Any]) -> Judged:
     )
 
 
+def final_of(told: dict[str, Any]) -> Entry | Judged:
+    """Return what is kept of the final verdict that a decision tells of; raises as `entry_of`."""
+    if told["entry"] is None:
+        return suppression_of(told)
+    return entry_of(told, told["entry"], parse_instant(told["decided_at"]))
+
+
 def with_final(standing: Standing, final: Entry | Judged) -> Standing:
-    """Return the standing with a final verdict in it, unless the message already has one."""
-    if is_final(standing, final.message):
+    """Return the standing with a final verdict in it.
+
+    INVARIANT (never-above-a-cap): where two are told of one message, a release stands over a
+    suppression, because it went out; else the later one stands.
+    """
+    message = final.message
+    known = standing.released(message) or standing.suppressed(message)
+    if known is not None and _rank(known) >= _rank(final):
         return standing
-    waiting = tuple(one for one in standing.waiting if one.message != final.message)
-    version = max(standing.version + 1, final.seq)
-    if isinstance(final, Judged):
-        judged = (*standing.judged, final)
-        return replace(standing, version=version, judged=judged, waiting=waiting)
-    log = tuple(sorted((*standing.log, final), key=lambda entry: (entry.at, entry.seq)))
-    return replace(standing, version=version, log=log, waiting=waiting)
+    log = [one for one in standing.log if one.message != message]
+    judged = [one for one in standing.judged if one.message != message]
+    if isinstance(final, Entry):
+        log.append(final)
+    else:
+        judged.append(final)
+    return replace(
+        standing,
+        version=max(standing.version + 1, final.seq),
+        log=tuple(sorted(log, key=_moment)),
+        judged=tuple(sorted(judged, key=_moment)),
+        waiting=tuple(one for one in standing.waiting if one.message != message),
+        answers=tuple(one for one in standing.answers if one.message != message),
+    )
 
 
 def with_waiting(standing: Standing, waiting: Waiting) -> Standing:
@@ -81,3 +102,37 @@ def without_waiting(standing: Standing, message: int) -> Standing:
     if len(others) == len(standing.waiting):
         return standing
     return replace(standing, version=standing.version + 1, waiting=others)
+
+
+def with_campaign_cancelled(standing: Standing, campaign: int, at: int) -> Standing:
+    """Return the standing with what of *campaign* waited at *at* (ms) taken back."""
+    return _with_each_waiting(
+        standing,
+        lambda one: (
+            replace(one, cancelled=True)
+            if one.campaign == campaign and one.received_at <= at
+            else one
+        ),
+    )
+
+
+def woken(standing: Standing, at: int) -> Standing:
+    """Return the standing with all that waits to be looked at by *at* (ms)."""
+    return _with_each_waiting(
+        standing, lambda one: replace(one, wake_at=at) if one.wake_at > at else one
+    )
+
+
+def _with_each_waiting(standing: Standing, change: Callable[[Waiting], Waiting]) -> Standing:
+    waiting = tuple(map(change, standing.waiting))
+    if waiting == standing.waiting:
+        return standing
+    return replace(standing, version=standing.version + 1, waiting=waiting)
+
+
+def _rank(final: Entry | Judged) -> tuple[bool, int, int]:
+    return isinstance(final, Entry), final.at, final.seq
+
+
+def _moment(final: Entry | Judged) -> tuple[int, int]:
+    return final.at, final.seq

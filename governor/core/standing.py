@@ -78,14 +78,15 @@ class Profile(msgspec.Struct, frozen=True):
     comfort: Comfort = Comfort()
 
 
-SENT, REFUNDED, RECOUNTED = 0, 1, 2
+SENT, REFUNDED, RECOUNTED, REPEATED = 0, 1, 2, 3
 
 
 class Entry(msgspec.Struct, frozen=True):
     """One release in the send log, its attributes frozen as they were then.
 
     `campaign`, `topic` and `message` are 64-bit hashes, `digest` one of the whole candidate.
-    `variant` is an index. `settled`: SENT, REFUNDED (does not count), RECOUNTED (counts again).
+    `variant` is an index. `settled`: SENT, REPEATED (sent, and published again by whoever met it
+    again), REFUNDED (does not count), RECOUNTED (counts again).
     """
 
     message: int
@@ -217,8 +218,13 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class ControlState(msgspec.Struct, frozen=True):
-    """The pauses and stops in force for everybody; `version` rises with every change."""
+    """The pauses and stops in force for everybody; `version` rises with every change.
+
+    `applied` are the last controls that were written down, as hashes, so that a record that is
+    read again after a crash does not undo what came after it.
+    """
 
     version: int = 0
     pauses: frozenset[Scope] = frozenset()
     stops: frozenset[Scope] = frozenset()
+    applied: tuple[int, ...] = ()

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import msgspec
 
 from governor.core.person import Person
-from governor.core.record import LOOK_AGAIN, is_final
+from governor.core.record import is_final
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import Standing, Waiting, name64
+from governor.core.standing import SENT, Standing, name64
 from governor.core.verdict import Outcome
 
 __all__ = ["Setting", "Taken", "Turn", "reconsider", "sent", "take_turn"]
@@ -52,14 +52,14 @@ def reconsider(
     """Judge a release again that was committed but never published.
 
     Where it still may go nothing changes. Else its slot is given back and the message gets the
-    verdict that holds now, under the same attempt, because none was published. What somebody else
-    has found unpublished and repeated meanwhile is out of our hands and stays as it is.
+    verdict that holds now, under the same attempt, because none was published. What somebody has
+    repeated meanwhile, or told of, is out of our hands and stays as it is.
     """
     message = name64(release.incoming.candidate.id)
     entry = standing.released(message)
     if entry is None or release.entry is None or entry.seq != release.seq:
         return standing, release
-    if release.was_waiting and _repeated(standing.waits(message), release):
+    if entry.settled != SENT:
         return standing, release
     before = replace(standing, log=tuple(one for one in standing.log if one is not entry))
     person = Person(setting, before, Turn(release.key, now))
@@ -69,8 +69,3 @@ def reconsider(
         release.verdict.variant,
     )
     return (standing, release) if same else (person.standing, again)
-
-
-def _repeated(waiting: Waiting | None, release: Resolution) -> bool:
-    """Tell whether the release has been published again, and perhaps let go, by somebody else."""
-    return waiting is None or waiting.wake_at > release.decided_at + LOOK_AGAIN

@@ -127,7 +127,7 @@ def unpack(record: bytes | None) -> Standing:
 def pack_control(state: ControlState) -> bytes:
     """Return *state* as bytes."""
     scopes = [[astuple(scope) for scope in of] for of in (state.pauses, state.stops)]
-    return _HEAD.pack(_FORMAT, state.version) + _encode(scopes)
+    return _HEAD.pack(_FORMAT, state.version) + _encode([*scopes, state.applied])
 
 
 def unpack_control(record: bytes | None) -> ControlState:
@@ -136,10 +136,11 @@ def unpack_control(record: bytes | None) -> ControlState:
         return ControlState()
     version, body = _open(record)
     try:
-        pauses, stops = (frozenset(Scope(*scope) for scope in of) for of in body)
+        *scopes, applied = body
+        pauses, stops = (frozenset(Scope(*scope) for scope in of) for of in scopes)
+        return ControlState(version, pauses, stops, tuple(applied))
     except (ValueError, TypeError) as error:
         raise UnreadableError(f"record is damaged: {error}") from error
-    return ControlState(version, pauses, stops)
 
 
 def pack_version(version: int) -> bytes:

@@ -23,6 +23,11 @@ class Trust(msgspec.Struct, frozen=True):
     offsets: Mapping[str, Mapping[int, int]] = {}
 
     @property
+    def scattered(self) -> bool:
+        """Whether several servers hold the ledger, of which each may lose its own last writes."""
+        return "," in self.running
+
+    @property
     def same_server(self) -> bool:
         """Whether the server that answers is the one that was vouched for."""
         return self.server == self.running
@@ -48,9 +53,9 @@ def read_trust(stored: Mapping[bytes, bytes], running: str) -> Trust:
     )
 
 
-def write_trust(server: str, at: int, offsets: Mapping[str, Mapping[int, int]]) -> list[str | int]:
-    """Return names and values, in turn, of the fields of the record of trust."""
-    fields: list[str | int] = ["server", server, "at", at]
+def write_trust(at: int, offsets: Mapping[str, Mapping[int, int]]) -> list[str | int]:
+    """Return names and values, in turn, of what a worker says in the record of trust."""
+    fields: list[str | int] = ["at", at]
     for topic, applied in offsets.items():
         for partition, offset in applied.items():
             fields += [f"offset:{topic}/{partition}", offset]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from governor.broker import BrokerUnavailable
@@ -52,6 +53,7 @@ class LedgerWatch:
         self._clocks = clocks
         self._started = (parts.now(), parts.tick())
         self._last: Trust | None = None
+        self._recent: deque[tuple[int, Offsets]] = deque()
 
     async def run(self) -> None:
         """Look every second."""
@@ -66,11 +68,12 @@ class LedgerWatch:
             before = self._parts.now()
             redis_time = await self._ledger.check_server()
             trust = await self._ledger.trust()
-            if not self._whole(trust):
-                await self._make_whole(trust)
-            await self._vouch(trust.running)
+            if self._whole(trust):
+                await self._vouch(trust)
+            else:
+                await self._make_whole()
         except (LedgerUnavailable, BrokerUnavailable) as error:
-            self._guard.admitted = None
+            self._guard.shut()
             health.ledger_trusted(False)
             health.hold("ledger", str(error))
             return
@@ -80,41 +83,63 @@ class LedgerWatch:
             self._check_clock(before, redis_time)
 
     def _whole(self, trust: Trust) -> bool:
-        if trust.epoch is None:
+        """Tell whether this is what was vouched for last, or what somebody else has restored."""
+        if trust.epoch is None or not trust.same_server:
             return False
         last = self._last
-        fell = last is not None and last.epoch == trust.epoch and trust.counter < last.counter
-        return trust.same_server and not fell
+        known = last is not None and (last.epoch, last.running) == (trust.epoch, trust.running)
+        return not (known and last is not None and trust.counter < last.counter)
 
-    async def _make_whole(self, trust: Trust) -> None:
-        if trust.epoch is None:
-            source = Source()
-            if self._last is None and not await self._begun():
+    async def _make_whole(self) -> None:
+        self._guard.shut()
+        async with self._ledger.restoring() as confirm:
+            trust = await self._ledger.trust()
+            if not self._whole(trust):
+                await self._fill(trust)
+                await confirm()
                 await self._ledger.found()
-                return
-            words = "the ledger is empty and was not: all of it is read again from the topics"
-        else:
-            source = Source(max(0, trust.at - _MARGIN), trust.offsets)
+            await self._vouch(await self._ledger.trust(), trust.running)
+
+    async def _fill(self, trust: Trust) -> None:
+        now = self._parts.now() if self._clocks else None
+        if trust.epoch is not None:
+            source = Source(max(0, trust.at - _MARGIN), trust.offsets, now)
             words = "the ledger may have lost its last writes: they are read again from the topics"
+        elif self._last is None and not await self._begun():
+            return
+        else:
+            source = Source(now=now)
+            words = "the ledger is empty and was not: all of it is read again from the topics"
         self._parts.health.ledger_trusted(False)
         self._parts.health.hold("ledger", words)
         log.warning(words)
         await self._restore(source)
-        if trust.epoch is None:
-            await self._ledger.found()
         log.warning("the ledger is whole again")
 
-    async def _vouch(self, running: str) -> None:
+    async def _vouch(self, trust: Trust, running: str | None = None) -> None:
         """Vouch for the ledger on the server that was looked at, and let the gate use it."""
-        trust = await self._ledger.trust()
-        if trust.running != running:
-            raise LedgerUnavailable("redis: was restarted while it was looked at")
+        if running not in (None, trust.running):
+            raise LedgerUnavailable("redis: was restarted while it was restored")
         at, offsets = self._parts.now(), self._applied()
-        counter = await self._ledger.vouch(trust, at, offsets)
+        counter = await self._ledger.vouch(trust, at, self._surely(trust, at, offsets))
         if counter == 0:
-            raise LedgerUnavailable("redis: was emptied while it was looked at")
-        self._last = Trust(running, trust.epoch, counter, at, running, offsets)
-        self._guard.admit(running, trust.epoch)
+            raise LedgerUnavailable("redis: was restarted or emptied while it was looked at")
+        self._last = Trust(trust.running, trust.epoch, counter, at, trust.running, offsets)
+        self._guard.admit(trust.running, trust.epoch)
+
+    def _surely(self, trust: Trust, at: int, offsets: Offsets) -> Offsets:
+        """Return what can't be lost once this is written.
+
+        One server loses its writes from the end, this one first. Of several each may lose its
+        own, so that for them only older offsets are sure.
+        """
+        self._recent.append((at, offsets))
+        while len(self._recent) > 1 and self._recent[1][0] <= at - _MARGIN:
+            self._recent.popleft()
+        oldest, sure = self._recent[0]
+        if not trust.scattered:
+            return offsets
+        return sure if oldest <= at - _MARGIN else {}
 
     def _check_clock(self, before: int, redis_time: int) -> None:
         now, tick = self._parts.now(), self._parts.tick()

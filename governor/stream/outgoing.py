@@ -37,6 +37,10 @@ class Writer:
             for record in self._resolution(resolution, revision)
         ]
 
+    def waiting(self, resolutions: Iterable[Resolution]) -> list[Outgoing]:
+        """Return what the topic of what waits is to say last of each message."""
+        return [self._waits(resolution) for resolution in resolutions]
+
     def letters(self, letters: Sequence[Letter], at: int) -> list[Outgoing]:
         """Return the dead letters with their original keys, bytes and headers."""
         return [
@@ -57,13 +61,8 @@ class Writer:
         ]
 
     def _resolution(self, resolution: Resolution, revision: str) -> Iterator[Outgoing]:
-        key = resolution.key.encode()
-        message = resolution.incoming.candidate.id
-        waiting_key = f"{resolution.key}|{message}".encode()
         if resolution.waiting is not None:
-            body = encode_waiting(resolution.waiting, resolution.incoming)
-            sealed = self._sealer.seal(body, waiting_key)
-            yield Outgoing(self._prefix + topics.WAITING, waiting_key, sealed)
+            yield self._waits(resolution)
         if resolution.verdict.outcome is Outcome.RELEASE:
             yield Outgoing(
                 self._prefix + topics.RELEASED,
@@ -73,9 +72,17 @@ class Writer:
             )
         yield Outgoing(
             self._prefix + topics.DECISIONS,
-            key,
+            resolution.key.encode(),
             encode_decision(resolution, revision, person=resolution.key),
             decision_headers(resolution),
         )
         if resolution.verdict.final and resolution.was_waiting:
-            yield Outgoing(self._prefix + topics.WAITING, waiting_key, None)
+            yield self._waits(resolution)
+
+    def _waits(self, resolution: Resolution) -> Outgoing:
+        key = f"{resolution.key}|{resolution.incoming.candidate.id}".encode()
+        sealed = None
+        if resolution.waiting is not None:
+            body = encode_waiting(resolution.waiting, resolution.incoming)
+            sealed = self._sealer.seal(body, key)
+        return Outgoing(self._prefix + topics.WAITING, key, sealed)

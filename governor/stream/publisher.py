@@ -23,6 +23,10 @@ PUBLISH_WITHIN = 5.0
 """Seconds after which a commit that was not handed to the broker is judged again."""
 RETRY = 0.2
 """Seconds between two attempts at what is away."""
+_DETAILS = {
+    "conflicting_id": "id: is known with other content",
+    "future_time": "created_at: is more than 5 minutes ahead of its record",
+}
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -67,12 +71,15 @@ class Publisher:
             return
         if parts.tick() - committed > PUBLISH_WITHIN:
             resolutions = await self._reconsidered(resolutions, alive)
+            if not alive():
+                return
         start = parts.tick()
         at = parts.now()
         records = parts.writer.resolutions(resolutions, self.parts.governor.policy.revision)
-        await self._send([*records, *parts.writer.letters(letters, at)], alive)
+        sent = await self._send([*records, *parts.writer.letters(letters, at)], alive)
         spent = parts.tick() - start
-        await self._let_go(resolutions, alive)
+        if sent:
+            await self._let_go(resolutions, alive)
         self._done(judgement, resolutions, letters, intake, spent)
 
     async def _reconsidered(
@@ -85,9 +92,10 @@ class Publisher:
                 await self.wait_for_ledger(error)
         return ()
 
-    async def _send(self, records: list[Outgoing], alive: Alive) -> None:
+    async def _send(self, records: list[Outgoing], alive: Alive) -> bool:
+        """Hand *records* to the broker at least once; False when it did not take them."""
         try:
-            while alive():
+            while True:
                 try:
                     await self.parts.outbox.send(records)
                 except NotDeliveredError as error:
@@ -95,18 +103,26 @@ class Publisher:
                     self.parts.health.hold("broker", "what was decided cannot be published")
                     await asyncio.sleep(RETRY)
                 else:
-                    return
+                    return True
+                if not alive():
+                    return False
         finally:
             self.parts.health.release("broker")
 
     async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
-        while alive():
+        """Let go of what waited, and put right what was said too late of what waits.
+
+        Also when the work is no longer ours: what was said too late was said by us.
+        """
+        while resolutions:
             try:
-                await self.parts.governor.published(resolutions)
+                resolutions = await self.parts.governor.published(resolutions)
             except LedgerUnavailable as error:
+                if not alive():
+                    return
                 await self.wait_for_ledger(error)
             else:
-                return
+                await self._send(self.parts.writer.waiting(resolutions), alive)
 
     def _done(
         self,
@@ -137,8 +153,8 @@ class Publisher:
 
 
 def _letters(judgement: Judgement, intake: Intake) -> Iterable[Letter]:
-    """Return the candidates that the ledger's memory of their id refused."""
+    """Return the candidates that were refused once it was known what is known of their id."""
     for incoming, reason in judgement.rejected:
         record = intake.sources.get(id(incoming))
         if record is not None:
-            yield Letter(record, reason, "id: is known with other content")
+            yield Letter(record, reason, _DETAILS[reason])

@@ -15,9 +15,10 @@ START = at("2026-05-04T12:00")
 CHANNELS = ["email", "push", "sms"]
 TOPICS = [None, "shoes"]
 CAMPAIGNS = ["spring", "autumn"]
-MESSAGES = [f"m{number}" for number in range(10)]
+MESSAGES = [f"m{number}" for number in range(20)]
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata"]
-STEPS = [0, 0, 0, 1, MINUTE, HOUR, HOUR, 3 * HOUR, 6 * HOUR, 8 * HOUR, 24 * HOUR]
+STEPS = [0, 0, 1, MINUTE, HOUR - 1, HOUR, 3 * HOUR, 6 * HOUR - 1, 6 * HOUR, 8 * HOUR]
+STEPS += [24 * HOUR - 1, 24 * HOUR]
 WINDOWS = ["1h", "6h", "24h", "3d", "calendar day", "calendar hour", "calendar week"]
 
 
@@ -39,10 +40,14 @@ def _given(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
     )
 
 
-MATCHES = _given(
-    channel=_maybe(st.sampled_from(CHANNELS)),
-    category=_maybe(st.sampled_from(["promotional", "promotional", "news"])),
-    topic=_maybe(st.just("shoes")),
+MATCHES = st.one_of(
+    st.just({}),
+    st.sampled_from([{"channel": "email"}, {"channel": "push"}, {"category": "promotional"}]),
+    _given(
+        channel=_maybe(st.sampled_from(CHANNELS)),
+        category=_maybe(st.sampled_from(["promotional", "promotional", "news"])),
+        topic=_maybe(st.just("shoes")),
+    ),
 )
 _PER = st.sampled_from([["person"], ["person", "topic"], ["person", "channel"]])
 LIMITS = _given(
@@ -118,8 +123,8 @@ _CANDIDATES = _given(
     topic=st.sampled_from(TOPICS),
     priority=st.sampled_from([10, 50, 90]),
     variants=_VARIANTS,
-    expires_in=_maybe(st.sampled_from([HOUR, 8 * HOUR, 48 * HOUR])),
-    begins_in=_maybe(st.sampled_from([MINUTE, 6 * HOUR])),
+    expires_in=st.sampled_from([None, None, None, HOUR, 8 * HOUR, 48 * HOUR]),
+    begins_in=st.sampled_from([None, None, None, None, MINUTE, 6 * HOUR]),
 )
 _CONSENTS = _given(
     action=st.sampled_from(
@@ -163,12 +168,14 @@ _WEIGHTS = ["candidate"] * 7 + ["consent"] * 3 + ["feedback"] * 2 + sorted(_DATA
 _ALL = [*_WEIGHTS, "profile", "cancellation", "control", "review"]
 
 
-def steps(kinds: list[str] | None = None, most: int = 25) -> st.SearchStrategy[list[Step]]:
+def steps(
+    kinds: list[str] | None = None, *, least: int = 8, most: int = 30
+) -> st.SearchStrategy[list[Step]]:
     """Give the steps of a life in which things of *kinds* happen."""
     one = st.sampled_from(kinds or _ALL).flatmap(
         lambda kind: st.builds(Step, st.sampled_from(STEPS), st.just(kind), _DATA[kind])
     )
-    return st.lists(one, min_size=1, max_size=most)
+    return st.lists(one, min_size=least, max_size=most)
 
 
 def event(step: Step, number: int, now: int) -> Event:

@@ -273,10 +273,13 @@ def heard(person: Story, when: str, event: Event) -> Told:
 def bare(resolution: Resolution) -> Resolution:
     """Return *resolution* without what tells a repeat from the first time.
 
-    What has become of a release since is no part of its verdict either.
+    What has become of a release since is no part of its verdict either, and the end of its hours
+    is read again from the place where the person is now.
     """
     entry = resolution.entry and msgspec.structs.replace(resolution.entry, settled=SENT)
-    verdict = msgspec.structs.replace(resolution.verdict, findings=(), score=None, wake_at=None)
+    verdict = msgspec.structs.replace(
+        resolution.verdict, findings=(), score=None, wake_at=None, send_before=None
+    )
     incoming = msgspec.structs.replace(resolution.incoming, record_at=0)
     return msgspec.structs.replace(
         resolution,

@@ -4,189 +4,31 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
-import subprocess
-import sys
-import threading
-import time
-import urllib.error
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self, TypeVar
 
 import yaml
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
-from prometheus_client.parser import text_string_to_metric_families
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from governor.config import topics
 from governor.config.policy_file import load_policy
 from governor.config.settings import Settings
 from governor.ledger.keys import Pseudonyms
 from governor.topics import create
+from tests.e2e.collector import OUTPUTS, Collector, Json, Out
+from tests.e2e.worker import ROOT, RUN, Worker, wait_until
 from tests.servers.process import free_port
 
-ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(b"e2e " * 8).decode()
 NAMES = Pseudonyms(base64.b64decode(KEY))
-OUTPUTS = (topics.RELEASED, topics.DECISIONS, topics.DEAD_LETTERS, topics.WAITING)
-RUN = [sys.executable, "-m", "governor", "run"]
 
-Json = dict[str, Any]
 Headers = Sequence[tuple[str, bytes | None]]
 
-
-def wait_until(reached: Callable[[], Any], within: float, state: Callable[[], str]) -> Any:
-    """Return the first true answer of *reached*; fail with *state* when there is none in time."""
-    deadline = time.monotonic() + within
-    while not (answer := reached()):
-        assert time.monotonic() < deadline, f"not within {within:g} s: {state()}"
-        time.sleep(0.02)
-    return answer
-
-
-class Out(NamedTuple):
-    """A record that a worker published; `topic` is without the prefix."""
-
-    topic: str
-    partition: int
-    offset: int
-    at: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-
-    @property
-    def json(self) -> Json:
-        loaded: Json = json.loads(self.value or b"null")
-        return loaded
-
-    def header(self, name: str) -> bytes | None:
-        found = [content for known, content in self.headers if known == name]
-        assert len(found) <= 1, f"{name} comes {len(found)} times"
-        return found[0] if found else None
-
-
-class Collector(threading.Thread):
-    """Reads all output topics of one prefix from their beginning, as they come."""
-
-    def __init__(self, brokers: str, prefix: str, partitions: int) -> None:
-        super().__init__(name=f"collect-{prefix}", daemon=True)
-        self._prefix = prefix
-        self._consumer = Consumer(
-            {"bootstrap.servers": brokers, "group.id": f"collect-{prefix}", "log_level": 0}
-        )
-        names = [prefix + name for name in OUTPUTS]
-        self._consumer.assign(
-            [TopicPartition(n, p, OFFSET_BEGINNING) for n in names for p in range(partitions)]
-        )
-        self._ended = threading.Event()
-        self.records: list[Out] = []
-
-    def run(self) -> None:
-        while not self._ended.is_set():
-            for message in self._consumer.consume(500, timeout=0.1):
-                if message.error() is None:
-                    self.records.append(self._out(message))
-        self._consumer.close()
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join(10)
-
-    def _out(self, message: Any) -> Out:
-        return Out(
-            message.topic().removeprefix(self._prefix),
-            message.partition(),
-            message.offset(),
-            message.timestamp()[1],
-            message.key(),
-            message.value(),
-            message.headers() or [],
-        )
-
-
-class Worker:
-    """One `governor run` in a process of its own."""
-
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
-        self.port = int(env["GOVERNOR_METRICS"].rpartition(":")[2])
-        self.log = folder / f"worker-{self.port}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=env, stderr=log, stdout=log)
-
-    @property
-    def words(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def state(self) -> str:
-        ready = None if self.process.poll() is not None else self.ask("/health/ready")
-        return f"exit code {self.process.poll()}, ready {ready}\n{self.words[-4000:]}"
-
-    def ask(self, path: str) -> tuple[int, Any]:
-        """Ask for a page; status 0 is no answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as page:
-                return page.status, page.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
-
-    def reasons(self) -> dict[str, str]:
-        """Why the worker is not ready, by cause; empty when it is."""
-        status, body = self.ask("/health/ready")
-        if not status:
-            return {"away": body}
-        found = {one["cause"]: one["detail"] for one in json.loads(body)["reasons"]}
-        assert (status == 200) == (not found), (status, body)
-        return found
-
-    def wait_until_ready(self, within: float = 40.0) -> Self:
-        def ready() -> bool:
-            assert self.process.poll() is None, self.state()
-            return not self.reasons()
-
-        wait_until(ready, within, self.state)
-        return self
-
-    def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
-        status, page = self.ask("/metrics")
-        assert status == 200, page
-        found: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                found.setdefault(sample.name, []).append((sample.labels, sample.value))
-        return found
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's series with these labels."""
-        series = self.metrics().get(name, [])
-        return sum(value for given, value in series if labels.items() <= given.items())
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def pause(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def stop(self, within: float = 60.0) -> int:
-        """Ask the worker to end, and return its exit code."""
-        if self.process.poll() is None:
-            self.resume()
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(within)
-
-    def wait(self, within: float = 60.0) -> int:
-        """Wait for the worker to end by itself, and return its exit code."""
-        return self.process.wait(within)
+T = TypeVar("T")
 
 
 class Stage:
@@ -241,13 +83,14 @@ class Stage:
         part.write_text(text)
         part.rename(self.policy)
 
-    def allow_large(self, topic: str) -> None:
-        """Let the broker take records of 9 MB on *topic*."""
-        entry = ConfigEntry(
-            "max.message.bytes", "9000000", incremental_operation=AlterConfigOpType.SET
-        )
+    def configure(self, topic: str, **config: str) -> None:
+        """Change how the broker keeps *topic*; underscores in names stand for dots."""
+        entries = [
+            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in config.items()
+        ]
         resource = ConfigResource(
-            ConfigResource.Type.TOPIC, self.prefix + topic, incremental_configs=[entry]
+            ConfigResource.Type.TOPIC, self.prefix + topic, incremental_configs=entries
         )
         admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         for future in admin.incremental_alter_configs([resource]).values():
@@ -283,14 +126,13 @@ class Stage:
         if key == "":
             assert isinstance(value, dict)
             key = "control" if topic == topics.CONTROL else value["person"]
-        more = {} if at is None else {"timestamp": at}
         self._producer.produce(
             self.prefix + topic,
             value if isinstance(value, bytes) else json.dumps(value).encode(),
             key,
             headers=list(headers),
             on_delivery=self._delivered,
-            **more,
+            timestamp=at or 0,
         )
         self._producer.poll(0)
 
@@ -311,9 +153,7 @@ class Stage:
 
     def found(self, topic: str, matches: Callable[[Out], bool] = bool) -> list[Out]:
         """What *topic* held when last looked at, in order per partition."""
-        return [
-            one for one in list(self._collector.records) if one.topic == topic and matches(one)
-        ]
+        return [one for one in list(self._collector.records) if one.topic == topic and matches(one)]
 
     def decisions(self, person: str | None = None, message: str | None = None) -> list[Json]:
         """The decisions published so far, of one person, of one message."""
@@ -331,7 +171,7 @@ class Stage:
         """The dead letters so far."""
         return self.found(topics.DEAD_LETTERS, matches)
 
-    def wait_for(self, reached: Callable[[], Any], within: float = 20.0) -> Any:
+    def wait_for(self, reached: Callable[[], T], within: float = 20.0) -> T:
         """Return the first true answer of *reached*."""
         return wait_until(reached, within, self.state)
 
@@ -379,7 +219,7 @@ class Stage:
             consumer.close()
 
 
-def people(name: str, count: int) -> Iterable[str]:
+def people(name: str, count: int) -> list[str]:
     """Names of people that no other test uses."""
     run = uuid.uuid4().hex[:6]
     return [f"{name}-{run}-{number}" for number in range(count)]

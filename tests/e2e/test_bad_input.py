@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from governor.config import topics
-from tests.e2e.kit import Headers, Json, Out, Stage, people
+from tests.e2e.collector import Json, Out
+from tests.e2e.conftest import MakeStage
+from tests.e2e.kit import Headers, Stage, people
 from tests.e2e.values import candidate, consent, feedback, moment, policy, profile
 
 OWN = [("traceparent", b"00-a-b-01"), ("x", b"1"), ("x", b"\xff"), ("empty", None)]
@@ -87,6 +89,13 @@ def test_a_bad_record_is_put_aside_with_its_bytes_and_its_reason(gate: Stage, ca
     refused(gate, topic, candidate(person) | given, reason)
 
 
+def test_the_log_says_what_is_wrong_with_a_candidate_of_the_future(gate: Stage) -> None:
+    [person] = people("tomorrow", 1)
+    [worker] = gate.workers
+    refused(gate, topics.CANDIDATES, candidate(person, created_at=moment(86_400)), "future_time")
+    gate.wait_for(lambda: "created_at: is more than 5 minutes ahead" in worker.words)
+
+
 def test_facts_and_controls_are_refused_for_their_own_reasons(gate: Stage) -> None:
     [person] = people("facts", 1)
     refused(gate, topics.CONSENTS, consent(person, basis=None), "invalid")
@@ -116,7 +125,7 @@ def test_a_key_that_is_not_the_person_is_refused_and_no_key_at_all_is_not(gate: 
 def test_a_record_of_five_megabytes_is_put_aside_and_the_next_one_judged(gate: Stage) -> None:
     [person] = people("large", 1)
     for topic in (topics.CANDIDATES, topics.CONSENTS):
-        gate.allow_large(topic)
+        gate.configure(topic, max_message_bytes="9000000")
     large = candidate(person, payload="x" * MEGABYTES)
     refused(gate, topics.CANDIDATES, large, "oversized")
     refused(gate, topics.CANDIDATES, b"x" * MEGABYTES, "undecodable", key=person)
@@ -198,7 +207,7 @@ def test_good_records_between_bad_ones_keep_the_worker_going(stage: Stage) -> No
     assert worker.metric("governor_dead_letters_total", **reason) == 160
 
 
-def test_the_policys_names_decide_what_is_known(make_stage: Any) -> None:
+def test_the_policys_names_decide_what_is_known(make_stage: MakeStage) -> None:
     rules = policy()
     rules["caps"].append({"id": "p", "match": {"channel": "pigeon"}, "limit": 1, "window": "1h"})
     stage = make_stage(rules)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from governor.config import topics
-from tests.e2e.kit import Json, Stage, people
+from tests.e2e.collector import Json
+from tests.e2e.kit import Stage, people
 from tests.e2e.values import candidate, consent, instant, moment
 
 CRASHING = [sys.executable, str(Path(__file__).with_name("crashing.py"))]
@@ -148,5 +149,3 @@ def _said_again(stage: Stage, person: str) -> bool:
 def _let_go(stage: Stage) -> int:
     last = {out.key: out.value for out in stage.found(topics.WAITING)}
     return sum(value is None for value in last.values())
-
-

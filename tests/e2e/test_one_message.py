@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from governor.config import topics
-from tests.e2e.kit import NAMES, Out, Stage, people
+from tests.e2e.collector import Out
+from tests.e2e.kit import NAMES, Stage, people
 from tests.e2e.values import candidate, consent, instant, moment
 
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -6,8 +6,9 @@ from collections import Counter
 
 from governor.config import topics
 from tests.e2e.conftest import MakeStage
-from tests.e2e.kit import Stage, Worker, people
+from tests.e2e.kit import Stage, people
 from tests.e2e.values import candidate, consent, moment
+from tests.e2e.worker import Worker
 from tests.servers import KafkaServer, RedisServer
 
 
@@ -26,7 +27,7 @@ def test_nothing_is_released_while_the_ledger_is_away_and_everything_after(
 ) -> None:
     stage = make_stage(redis=own_redis.url)
     worker = stage.worker().wait_until_ready()
-    names = list(people("away", 60))
+    names = people("away", 60)
     stage.tell(topics.CONSENTS, *map(consent, names))
     waiting, frozen, killed = names[:20], names[20:40], names[40:]
     due = moment(3)
@@ -81,7 +82,7 @@ def test_a_restart_of_the_broker_is_ridden_out(
 ) -> None:
     stage = make_stage(brokers=own_kafka.bootstrap)
     worker = stage.worker().wait_until_ready()
-    before, after, waiting = (list(people(name, 30)) for name in ("before", "after", "waiting"))
+    before, after, waiting = (people(name, 30) for name in ("before", "after", "waiting"))
     stage.tell(topics.CONSENTS, *map(consent, [*before, *after, *waiting]))
     due = moment(8)
     stage.tell(topics.CANDIDATES, *(candidate(one, "m-1", not_before=due) for one in waiting))
@@ -91,11 +92,13 @@ def test_a_restart_of_the_broker_is_ridden_out(
     for one in after:
         stage.send(topics.CANDIDATES, candidate(one, "m-1"))
     stage.flush()
-    stage.wait_for(lambda: {one["person"] for one in stage.released()} == {*before, *after, *waiting}, 60)
+    stage.wait_for(
+        lambda: {one["person"] for one in stage.released()} == {*before, *after, *waiting}, 60
+    )
     finals: dict[str, set[str]] = {}
-    for one in stage.decisions():
-        if one["final"]:
-            finals.setdefault(one["person"], set()).add(one["id"])
+    for line in stage.decisions():
+        if line["final"]:
+            finals.setdefault(line["person"], set()).add(line["id"])
     assert len(finals) == 90
     assert all(len(ids) == 1 for ids in finals.values())
     assert worker.process.poll() is None

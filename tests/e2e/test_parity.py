@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from governor.core.instant import format_instant, parse_instant
+from tests.e2e.collector import Json
 from tests.e2e.conftest import MakeStage
-from tests.e2e.kit import ROOT, Json
 from tests.e2e.parity import command, compare, in_kafkas_order
+from tests.e2e.values import candidate, consent, control, policy
+from tests.e2e.worker import ROOT
 from tests.reference.histories import Maker
 
 HOUR = 3_600_000
@@ -75,10 +77,40 @@ def test_random_histories_of_many_people_end_in_kafka_as_in_simulate(
     assert len(lines) > 100
 
 
+def test_what_is_due_at_the_moment_of_a_control_goes_before_what_is_fresh(
+    make_stage: MakeStage,
+) -> None:
+    rules = policy(caps=[{"id": "hourly", "limit": 1, "window": "1h", "at_cap": "defer"}])
+    at = [f"2026-05-05T{clock}:00Z" for clock in ("09:00", "10:00", "10:30", "11:00", "12:30")]
+    grant = consent("p-1") | {"at": at[0]}
+    stop = control("pause", campaign="another") | {"at": at[3]}
+    bell = {"person": "bell", "at": at[4]}
+    events = [
+        {"at": at[0], "type": "consent", "data": grant},
+        *(
+            {"at": at[n], "type": "candidate", "data": candidate("p-1", f"m-{n}", created_at=at[n])}
+            for n in (1, 2)
+        ),
+        {"at": at[3], "type": "control", "data": stop},
+        {
+            "at": at[3],
+            "type": "candidate",
+            "data": candidate("p-1", "m-3", created_at=at[3], priority=90),
+        },
+        {"at": at[4], "type": "profile", "data": bell},
+    ]
+    lines = compare(make_stage(rules), events, at[4])
+    released = {line["message"]: line["decided_at"][11:16] for line in lines if line["final"]}
+    assert released == {"m-1": "10:00", "m-2": "11:00", "m-3": "12:00"}
+
+
 def crowd(seed: int, count: int) -> tuple[dict[str, Any], list[Json]]:
     """A random policy, and the histories of many people under it at the same time."""
     first = Maker(seed, wide=False)
     rules, start = first.policy(), first.now
+    # A worker forgets verdicts in the end; simulate keeps them for the whole run.
+    rules["defaults"].setdefault("time_zone", "Europe/Berlin")
+    rules["retention"] = {"verdicts": "60d", "history": "180d"}
     events = []
     for number in range(count):
         maker = Maker(1000 * seed + number, wide=False)

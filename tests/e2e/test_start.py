@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import KEY, ROOT, RUN, Stage
+from tests.e2e.kit import KEY, Stage
+from tests.e2e.worker import ROOT, RUN
 from tests.servers.process import free_port
 
 
@@ -64,6 +65,7 @@ def test_a_broker_that_is_away_ends_with_4_within_a_minute(tmp_path: Path) -> No
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_away_ends_with_4_within_a_minute(stage: Stage) -> None:
     began = time.monotonic()
     worker = stage.worker(redis=f"redis://127.0.0.1:{free_port()}/0")

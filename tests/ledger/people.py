@@ -210,5 +210,9 @@ standings = built(
 )
 scopes = built(Scope, campaign=maybe_words, channel=maybe_words, category=maybe_words)
 control_states = built(
-    ControlState, version=numbers, pauses=st.frozensets(scopes), stops=st.frozensets(scopes)
+    ControlState,
+    version=numbers,
+    pauses=st.frozensets(scopes),
+    stops=st.frozensets(scopes),
+    applied=st.lists(st.integers(0, 2**64 - 1), max_size=4).map(tuple),
 )

@@ -35,6 +35,7 @@ FIELDS = [
     "eligible_at",
     "attempt",
     "decided_at",
+    "intrusiveness",
 ]
 TIMES = {"eligible_at", "decided_at"}
 
@@ -81,11 +82,16 @@ def _in_process(arguments: list[str]) -> tuple[int, str]:
 
 
 def essence(line: Line) -> tuple[Any, ...]:
-    """The fields that must agree, times as milliseconds."""
-    return tuple(
-        parse_time(line[name]) if name in TIMES and line.get(name) else line.get(name)
-        for name in FIELDS
-    )
+    """The fields that must agree, times as milliseconds, points to the millionth."""
+    return tuple(_comparable(name, line.get(name)) for name in FIELDS)
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if value and name in TIMES:
+        return parse_time(value)
+    if value and name == "intrusiveness":
+        return {part: round(points, 6) for part, points in value.items()}
+    return value
 
 
 def by_person(lines: list[Line]) -> dict[str, list[Line]]:

@@ -88,7 +88,7 @@ class Maker(PolicyMaker):
                 if source:
                     use["source"] = source
                 variant["uses"].append(use)
-        if self.wide and self.chance(0.4):
+        if self.wide and self.chance(0.6):
             variant["techniques"] = [self.pick(["urgency", "scarcity", "social_proof"])]
             if self.chance(0.9):
                 ends = [self.around(8), "2026-12-31T00:00:00Z", "2027-01-02T00:00:00Z"]
@@ -183,9 +183,9 @@ class Maker(PolicyMaker):
             data["comfort"] = {"max_per_week": self.random.randint(0, 3)}
         if self.wide and self.chance(0.3):
             data.setdefault("comfort", {})["level"] = self.pick(["low", "normal", "high"])
-        if self.wide and self.chance(0.2):
+        if self.wide and self.chance(0.35):
             data["vulnerabilities"] = [self.pick(["debt", "gambling"])]
-        if self.wide and self.chance(0.25):
+        if self.wide and self.chance(0.4):
             birthday = self.pick([self.ahead(4), self.ahead(30)])
             born = {"born": f"{int(birthday[:4]) - 18}{birthday[4:10]}"}
             data |= self.pick([{"minor": True}, {"minor": False}, born, born])
@@ -218,14 +218,17 @@ class Maker(PolicyMaker):
         return data | {"campaign": self.pick(CAMPAIGNS)}
 
     def answer(self) -> dict[str, Any]:
-        """A reviewer's answer."""
+        """A reviewer's answer, mostly on something that has come."""
+        person, identity = self.pick(self.people), self.pick(self.ids)
+        if self.seen and self.chance(0.7):
+            person, identity = self.pick(list(self.seen)[-4:])
         data = {
             "id": self.number("r"),
-            "message": self.pick(self.ids),
-            "person": self.pick(self.people),
+            "message": identity,
+            "person": person,
             "reviewer": self.pick(["ann", "bob"]),
             "at": self.said_at(),
-            "answer": self.pick(["approve", "approve", "approve", "refuse"]),
+            "answer": self.pick(["approve", "approve", "refuse"]),
             "reason": "seen",
         }
         if self.chance(0.25):
@@ -250,7 +253,7 @@ class Maker(PolicyMaker):
         found = []
         kinds = ["candidate"] * 14 + ["consent"] * 2 + ["feedback"] * 3 + ["profile"]
         kinds += ["cancellation"] + (["control"] if self.chance(0.5) else [])
-        kinds += ["review"] * (4 if "review" in policy else 0)
+        kinds += ["review"] * (8 if "review" in policy else 0)
         for person in self.people:
             if self.chance(0.88):
                 found += [self.event("consent", grant) for grant in self.welcome(person, policy)]

@@ -139,7 +139,7 @@ class PolicyMaker:
         if self.chance(0.3):
             entry["quota"] = {"limit": self.random.randint(0, 3), "window": self.pick(WINDOWS)}
             if self.chance(0.7):
-                entry["quota"]["at_quota"] = self.pick(["defer", "suppress", "review"])
+                entry["quota"]["at_quota"] = self.pick(["defer", "suppress", "review", "review"])
         return entry
 
     def match(self) -> dict[str, Any]:
@@ -256,7 +256,7 @@ class PolicyMaker:
                 "free": self.random.randint(0, 3),
                 "sensitive": ["health"],
             }
-        if self.chance(0.5):
+        if self.chance(0.65):
             section = {
                 "urgency": {"needs": "offer_ends_at"},
                 "budget": {

@@ -25,7 +25,7 @@ from tests.reference.facts import (
     named_channels,
     time_of,
 )
-from tests.reference.rules import exposure_of
+from tests.reference.rules import exposure_of, sum_of
 from tests.reference.search import finding_time
 from tests.reference.times import DAY, duration, parse_time, show_time
 from tests.reference.verdict import Verdict, deadline, judge_message
@@ -209,6 +209,7 @@ class Reference:
             "attempt": case.message.attempt,
             "decided_at": show_time(now),
             "findings": self.findings(case, verdict, now) if self.with_findings else [],
+            "intrusiveness": sum_of(case, verdict.variant, now),
         }
 
     def findings(self, case: Case, verdict: Verdict, now: int) -> list[dict[str, Any]]:

@@ -33,20 +33,20 @@ def control(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     attributes = case.attributes(variant)
     kinds = {entry["action"] for entry in case.controls if matches(entry["scope"], attributes)}
     if "pause" in kinds:
-        yield Finding("control", "defer", "paused_campaign")
+        yield Finding("control", "defer", "paused_campaign", id="pause")
     if "stop" in kinds:
-        yield Finding("control", "suppress", "kill_switch")
+        yield Finding("control", "suppress", "kill_switch", id="stop")
 
 
 def validity(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     """Cancelled, expired, or too early."""
     message = case.message
     if message.cancelled:
-        yield Finding("validity", "suppress", "cancelled")
+        yield Finding("validity", "suppress", "cancelled", id="cancelled")
     if now >= message.expires_at:
-        yield Finding("validity", "suppress", "expired")
+        yield Finding("validity", "suppress", "expired", id="expires_at")
     if message.not_before is not None and now < message.not_before:
-        yield Finding("validity", "defer", "not_yet", timed=True)
+        yield Finding("validity", "defer", "not_yet", id="not_before", timed=True)
 
 
 def consent(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
@@ -54,13 +54,13 @@ def consent(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     where = (variant["channel"], case.message.data.get("topic"))
     code = standing.consent_code(case.person, case.category, *where, now)
     if code:
-        yield Finding("consent", "suppress", code)
+        yield Finding("consent", "suppress", code, id="basis")
         return
     until = standing.pause_until(case.person, case.category, *where, now)
     if until == standing.FOREVER:
-        yield Finding("consent", "suppress", "person_paused")
+        yield Finding("consent", "suppress", "person_paused", id="pause")
     elif until is not None:
-        yield Finding("consent", "defer", "person_paused", timed=True)
+        yield Finding("consent", "defer", "person_paused", id="pause", timed=True)
 
 
 def purpose(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
@@ -201,12 +201,23 @@ def intrusiveness(case: Case, variant: dict[str, Any], now: int) -> Iterator[Fin
     section = case.section("intrusiveness")
     if section is None or case.skips("intrusiveness"):
         return
+    found = sum_of(case, variant, now) or {}
+    if found["after"] > found["ceiling"]:
+        outcome = section.get("above", "defer")
+        yield Finding("intrusiveness", outcome, "too_intrusive", id="ceiling", timed=True)
+
+
+def sum_of(case: Case, variant: dict[str, Any], now: int) -> dict[str, float] | None:
+    """The sum behind the finding, None without the section."""
+    section = case.section("intrusiveness")
+    if section is None:
+        return None
     pressing = [send for send in _counted(case) if send.at > now - history(case.policy)]
     pressure = score.pressure(section, pressing, now)
     exposure = exposure_of(case, variant, now)
-    if pressure + exposure > score.ceiling(section, case.person, case.now):
-        outcome = section.get("above", "defer")
-        yield Finding("intrusiveness", outcome, "too_intrusive", id="ceiling", timed=True)
+    ceiling = score.ceiling(section, case.person, case.now)
+    after = pressure + exposure
+    return {"exposure": exposure, "pressure": pressure, "after": after, "ceiling": ceiling}
 
 
 def history(policy: dict[str, Any]) -> int:

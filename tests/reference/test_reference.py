@@ -270,6 +270,38 @@ def test_the_score_frees_at_the_second_of_its_closed_form() -> None:
     assert found[1]["eligible_at"] == "2026-05-08T09:00:00Z"
 
 
+def test_what_people_did_moves_the_ceiling_and_fades_with_a_half_life_of_90_days() -> None:
+    rules = policy(intrusiveness={"ceiling": 20})
+    said = {"message": "never", "kind": "too_much"}
+    events = [grant(), event("09:00", "feedback", **said), event("09:00", "feedback", **said)]
+    found = judge(rules, [*events, candidate("09:00", "a")])
+    assert found[-1]["intrusiveness"] == {
+        "exposure": 10,
+        "pressure": 0,
+        "after": 10,
+        "ceiling": 14,
+    }
+    later = judge(rules, [*events, candidate("2026-08-03T09:00:00Z", "a")])
+    assert later[-1]["intrusiveness"]["ceiling"] == pytest.approx(17)
+
+
+def test_nothing_learned_raises_the_ceiling_above_what_was_said() -> None:
+    rules = policy(intrusiveness={})
+    clicked = event("09:00", "feedback", message="never", kind="clicked")
+    said = event("08:00", "profile", comfort={"level": "low"})
+    for events, ceiling in (([grant(), clicked], 61.2), ([grant(), said, clicked], 30)):
+        found = judge(rules, [*events, candidate("09:00")])
+        assert found[0]["intrusiveness"]["ceiling"] == pytest.approx(ceiling)
+
+
+def test_of_whom_nothing_is_known_may_be_anywhere() -> None:
+    rules = cap(limit=1, window="calendar day") | {"defaults": {}}
+    first = "2026-05-05T11:00:00Z"
+    found = judge(rules, [grant(first), candidate(first, "a"), candidate(first, "b")])
+    # In the zone in which the day has just begun it ends last.
+    assert found[1]["eligible_at"] == "2026-05-06T11:00:00Z"
+
+
 @pytest.mark.parametrize("wide", [False, True])
 def test_random_histories_end_with_one_final_verdict_at_most_and_no_missing_edge(
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, cast
 
 from governor.codec.decode import EventKind, decode_event
@@ -13,6 +14,8 @@ from governor.core.resolution import Resolution
 from governor.core.verdict import OUTCOME_NAMES
 from governor.service import Arrivals
 from tests.core.story import Event, at
+
+_numbers = count(1)
 
 NIGHTS = {"id": "n", "allow": {"mon-sun": "08:00-21:00"}}
 CAP = {"id": "c", "limit": 1, "window": "24h", "at_cap": "suppress"}
@@ -34,7 +37,8 @@ def said(action: str, person: str = "p-1", when: str = "00:00", **data: Any) -> 
 
 def steered(action: str, when: str = "00:00", **scope: str) -> Event:
     """Write a control."""
-    base = {"id": "k", "at": format_instant(at(when)), "by": "ops", "action": action}
+    base = {"id": f"k-{next(_numbers)}", "at": format_instant(at(when)), "by": "ops"}
+    base["action"] = action
     return "control", base | {"scope": scope}
 
 

@@ -243,9 +243,10 @@ async def test_a_control_that_came_again_after_a_crash_sweeps_again() -> None:
     here = await gate(broken, quiet_hours=[NIGHTS])
     await here.judge("03:00", asked("a"))
     broken.fails = ["commit"]
+    stop = steered("stop")
     with pytest.raises(LedgerUnavailable):
-        await here.judge("04:00", steered("stop"))
-    assert await here.judge("04:00:01", steered("stop")) == ["a suppress kill_switch"]
+        await here.judge("04:00", stop)
+    assert await here.judge("04:00:01", stop) == ["a suppress kill_switch"]
 
 
 async def test_controls_of_one_batch_are_applied_in_order_and_seen_by_its_candidates() -> None:

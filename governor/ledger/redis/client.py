@@ -16,8 +16,9 @@ class Guard:
     """Lets a ledger be used only as it was looked at and found whole.
 
     A server that was restarted or that took over may have lost its last writes. Whoever finds
-    it whole admits it by its run id; until then every new connection to it is refused, before a
-    single command is sent. A ledger that was emptied has another epoch, which every load sees.
+    it whole admits it by its run id (those of a cluster with commas between); until then every
+    new connection to it is refused, before a single command about a person is sent. A ledger
+    that was emptied has another epoch, which every load sees.
     """
 
     def __init__(self) -> None:
@@ -28,12 +29,16 @@ class Guard:
         """Let the ledger of *epoch* on *server* be used."""
         self.admitted, self.epoch = server, epoch
 
+    def shut(self) -> None:
+        """Let no ledger be used, on open connections neither."""
+        self.admitted = self.epoch = None
+
     async def greet(self, connection: Any) -> None:
         """Greet the server as usual, and ask who it is."""
         await connection.on_connect()
         await connection.send_command("INFO", "server")
         found = run_id_of(await connection.read_response())
-        if found != self.admitted:
+        if not found or found not in (self.admitted or "").split(","):
             raise LostConnectionError("this server has not been found whole yet")
 
 
@@ -49,7 +54,7 @@ def connect(url: str, timeout: float = 2.0, guard: Guard | None = None) -> Clien
 
     Besides `redis://` and `rediss://`: `redis+cluster://[name:password@]host:port[,host:port]` and
     `redis+sentinel://[name:password@]host:port[,host:port]/service/database`. A *guard* is asked
-    about every new connection; those of a cluster are not guarded.
+    about every new connection.
     """
     limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     # Once more on a connection that was lost while idle; never after a late answer.
@@ -76,14 +81,24 @@ def _client(url: str, options: dict[str, Any]) -> Client:
     options |= {"username": name or None, "password": password or None, "ssl": scheme == "rediss"}
     options |= {option: value for option, value in parse_qsl(parts.query) if option[:4] == "ssl_"}
     if kind == "cluster":
-        options.pop("redis_connect_func", None)
+        greet = options.pop("redis_connect_func", None)
         nodes = [ClusterNode(*address) for address in _addresses(hosts, 6379)]
-        return RedisCluster(startup_nodes=nodes, **options)
+        return _greeting(RedisCluster(startup_nodes=nodes, **options), greet)
     service, _, database = parts.path.strip("/").partition("/")
     shared = {option: options[option] for option in options if option[:3] in {"soc", "ssl"}}
     watchers = _addresses(hosts, 26379)
     sentinel = Sentinel(watchers, 0, shared, **options)  # type: ignore[no-untyped-call]
     return cast("Redis", sentinel.master_for(service or "mymaster", db=int(database or 0)))
+
+
+def _greeting(cluster: RedisCluster, greet: Any) -> RedisCluster:
+    """Let *greet* be called on connections to every node, those that are found later included."""
+    if greet is not None:
+        manager = cluster.nodes_manager
+        manager.connection_kwargs["redis_connect_func"] = greet
+        for node in manager.startup_nodes.values():
+            node.connection_kwargs["redis_connect_func"] = greet
+    return cluster
 
 
 def _addresses(hosts: str, port: int) -> list[tuple[str, int]]:

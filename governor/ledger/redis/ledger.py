@@ -1,7 +1,8 @@
 """The ledger in Redis: one record per person, compared and written by version, and a due index.
 
 Keys: `<prefix>p:{<pseudonym>}` a standing, `<prefix>control`, `<prefix>trust`, `<prefix>due` the
-index of hints, and beside it `{<prefix>due}:by` the version that each hint was announced for.
+index of hints, and beside it `{<prefix>due}:by` the version that each hint was announced for;
+`<prefix>restoring` while somebody fills the ledger.
 
 INVARIANT (nothing-lost): before a standing with something waiting is written, its version is
 announced and its hint is no later than its earliest wake_at. Only a commit that stood, or a claim
@@ -10,56 +11,26 @@ a later version. So a hint may be too early, which claiming heals, but never too
 a lease. Needs Redis 6.2 (`ZADD` with LT and GT).
 """
 
-import asyncio
-import hashlib
-import logging
-import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from importlib.resources import files
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, cast
-
-from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import (
-    NoScriptError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-)
 
 from governor.core.standing import ControlState, Standing
 from governor.ledger import packing
 from governor.ledger.protocol import Change, LedgerUnavailable, earliest_wake
 from governor.ledger.redis.client import Client, Guard, connect
-from governor.ledger.trust import Trust, read_trust, write_trust
+from governor.ledger.redis.custody import Custody
+from governor.ledger.redis.wire import Command, Script
 
-log = logging.getLogger(__name__)
-
-_Command = tuple[Any, ...]
 _Hint = tuple[str, int, int | None]  # key, version, earliest wake_at
 
 _PAGE = 500  # keys that one script or one listing takes at most while others wait
-_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, packing.UnreadableError)
-
-
-class _Script:
-    def __init__(self, name: str) -> None:
-        self.text = files("governor.ledger").joinpath(name).read_text()
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-    def call(self, keys: Sequence[str], args: Iterable[Any]) -> _Command:
-        return ("EVALSHA", self.sha, len(keys), *keys, *args)
-
-
-_COMMIT, _CLAIM, _SETTLE, _VOUCH = map(
-    _Script, ("commit.lua", "claim.lua", "settle.lua", "vouch.lua")
-)
+_COMMIT, _CLAIM, _SETTLE = map(Script, ("commit.lua", "claim.lua", "settle.lua"))
 _WOKEN = 2  # commit.lua: written over a standing that had something waiting
 
 
-class RedisLedger:
+class RedisLedger(Custody):
     """A ledger in one Redis, a replicated one, or a cluster.
 
     Every call ends within *timeout* seconds, with LedgerUnavailable if need be, and the same
@@ -75,23 +46,17 @@ class RedisLedger:
         lease: int = 2000,
         guard: Guard | None = None,
     ) -> None:
-        self._client = connect(client, timeout, guard) if isinstance(client, str) else client
+        opened = connect(client, timeout, guard) if isinstance(client, str) else client
+        super().__init__(opened, timeout, prefix)
         self._guard = guard
-        self._cluster = isinstance(self._client, RedisCluster)
-        self._timeout = timeout
-        self._lease = lease
-        self._may_ask = True
-        self._people = prefix + "p:{"
-        self._control = prefix + "control"
-        self._trust = prefix + "trust"
-        self._due = prefix + "due"
-        self._announced = f"{{{prefix}due}}:by"
+        self._claim_ms = lease
 
     async def load(self, keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:
         """Return the control in force and the standing of each key, in one round trip."""
         async with self._asking("load"):
-            asked = [("GET", self._control), ("HGET", self._trust, "epoch"), *self._reads(keys)]
-            control, epoch, *found = await self._send(asked)
+            # The epoch comes last: while it is there, nothing that was read before it was gone.
+            asked = [("GET", self._control), *self._reads(keys), ("HGET", self._trust, "epoch")]
+            control, *found, epoch = await self._send(asked)
             if self._guard is not None and epoch != (self._guard.epoch or "").encode():
                 raise LedgerUnavailable("redis: this ledger has not been found whole yet")
             standings = [packing.unpack(record) for record in self._records(found)]
@@ -123,7 +88,7 @@ class RedisLedger:
         Hints that turn out to be too early are put right and left out.
         """
         async with self._asking("claim"):
-            [found] = await self._send([_CLAIM.call([self._due], [until, limit, self._lease])])
+            [found] = await self._send([_CLAIM.call([self._due], [until, limit, self._claim_ms])])
             keys = [key.decode() for key in found]
             records = self._records(await self._send(self._reads(keys)))
             seen = [(key, *packing.peek(record)) for key, record in zip(keys, records, strict=True)]
@@ -148,85 +113,10 @@ class RedisLedger:
             if found:
                 yield [key.decode() for key, _ in found]
 
-    async def trust(self) -> Trust:
-        """Return what the ledger tells of itself, and which server answers now."""
-        async with self._asking("be looked at"):
-            [stored] = await self._send([("HGETALL", self._trust)])
-            fields = stored.items() if isinstance(stored, dict) else _pairs(stored)
-            return read_trust(dict(fields), await self._running())
-
-    async def found(self) -> None:
-        """Give an empty ledger its epoch."""
-        async with self._asking("be founded"):
-            await self._send([("HSETNX", self._trust, "epoch", secrets.token_hex(8))])
-
-    async def vouch(self, trust: Trust, at: int, offsets: Mapping[str, Mapping[int, int]]) -> int:
-        """Write that the ledger is whole at *at* (ms) on the server that runs, and what is applied.
-
-        Returns the counter, 0 when the ledger is not the one that *trust* tells of any more.
-        """
-        async with self._asking("be vouched for"):
-            fields = write_trust(trust.running, at, offsets)
-            call = _VOUCH.call([self._trust], [trust.epoch or "", *fields])
-            [counter] = await self._send([call])
-            return int(counter)
-
-    async def wipe(self) -> None:
-        """Delete everything that this ledger holds."""
-        async with self._asking("be emptied"):
-            first = (self._trust, self._control, self._due, self._announced)
-            await self._send([("DEL", key) for key in first])
-        cursor: int | None = None
-        match = self._people.replace("{", "[{]") + "*"
-        while cursor != 0:
-            async with self._asking("be emptied"):
-                if isinstance(self._client, RedisCluster):
-                    keys = [key async for key in self._client.scan_iter(match, count=_PAGE)]
-                    cursor = 0
-                else:
-                    cursor, keys = await self._client.scan(cursor or 0, match, _PAGE)
-                await self._send([("DEL", key) for key in keys])
-
-    async def _running(self) -> str:
-        nodes = {"target_nodes": RedisCluster.PRIMARIES} if self._cluster else {}
-        answer = await self._client.info("server", **nodes)
-        servers = [answer] if "run_id" in answer else answer.values()
-        return ",".join(sorted(str(server.get("run_id", "")) for server in servers))
-
-    async def check_server(self) -> int:
-        """Return Redis's time (ms); raise LedgerUnavailable where it would drop standings."""
-        async with self._asking("be checked"):
-            for policy in await self._eviction() - {"noeviction"}:
-                raise LedgerUnavailable(
-                    f"redis: `maxmemory-policy` is `{policy}`, which would drop standings"
-                    " when memory runs short; set it to `noeviction`"
-                )
-            seconds, micros = await self._client.time()
-            return int(seconds) * 1000 + int(micros) // 1000
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._client.aclose()
-        if isinstance(self._client, Redis):
-            manager = getattr(self._client.connection_pool, "sentinel_manager", None)
-            for watcher in manager.sentinels if manager else ():
-                await watcher.aclose()
-
-    async def _eviction(self) -> set[str]:
-        nodes = {"target_nodes": RedisCluster.PRIMARIES} if self._cluster else {}
-        try:
-            answer = await self._client.info("memory", **nodes) if self._may_ask else {}
-        except ResponseError as error:
-            self._may_ask = False
-            log.warning("redis: see to it that `maxmemory-policy` is `noeviction`: %s", error)
-            return set()
-        found = [answer] if "maxmemory_policy" in answer else answer.values()
-        return {memory["maxmemory_policy"] for memory in found}
-
     def _place(self, key: str) -> str:
         return f"{self._people}{key}}}"
 
-    def _reads(self, keys: Iterable[str]) -> list[_Command]:
+    def _reads(self, keys: Iterable[str]) -> list[Command]:
         places = [self._place(key) for key in keys]
         if self._cluster:
             return [("GET", place) for place in places]
@@ -235,7 +125,7 @@ class RedisLedger:
     def _records(self, answers: Sequence[Any]) -> list[bytes | None]:
         return list(answers if self._cluster else chain.from_iterable(answers))
 
-    def _announce(self, hints: Sequence[_Hint]) -> list[_Command]:
+    def _announce(self, hints: Sequence[_Hint]) -> list[Command]:
         ahead = [hint for hint in hints if hint[2] is not None]
         if not ahead:
             return []
@@ -244,7 +134,7 @@ class RedisLedger:
         return [("ZADD", self._announced, "GT", *versions), ("ZADD", self._due, "LT", *wakes)]
 
     async def _write(
-        self, rows: Sequence[tuple[str, int, bytes]], first: Sequence[_Command] = ()
+        self, rows: Sequence[tuple[str, int, bytes]], first: Sequence[Command] = ()
     ) -> list[int]:
         size = 1 if self._cluster else _PAGE
         writes = []
@@ -263,40 +153,3 @@ class RedisLedger:
             (key, version, "" if wake is None else wake) for key, version, wake in hints
         )
         await self._send([_SETTLE.call([self._due, self._announced], args)])
-
-    async def _send(self, commands: Sequence[_Command], *, together: bool = False) -> list[Any]:
-        answers = await self._once(commands, together=together)
-        missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if missing:
-            for script in (_COMMIT, _CLAIM, _SETTLE, _VOUCH):
-                await self._client.script_load(script.text)
-            again = await self._once([commands[i] for i in missing])
-            for i, answer in zip(missing, again, strict=True):
-                answers[i] = answer
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
-
-    async def _once(self, commands: Sequence[_Command], *, together: bool = False) -> list[Any]:
-        # As a transaction, a refusal of one (memory, replica) is a refusal of all.
-        pipeline = self._client.pipeline(transaction=together)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
-
-    @asynccontextmanager
-    async def _asking(self, what: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._timeout):
-                yield
-        except _FAILURES as error:
-            if isinstance(error, ReadOnlyError) and isinstance(self._client, Redis):
-                # What was the primary is none any more: its name may lead elsewhere by now.
-                await self._client.connection_pool.disconnect(inuse_connections=False)
-            why = str(error) or f"no answer within {self._timeout:g} s"
-            raise LedgerUnavailable(f"redis: could not {what}: {why}") from error
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)

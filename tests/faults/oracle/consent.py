@@ -11,9 +11,7 @@ _NEED_A_GRANT = {"consent", "soft_opt_in"}
 _BASED_ON_CONTRACT = {"contract", "legal_obligation"}
 
 
-def refusal(
-    category: Category, message: Message, events: Iterable[Json], at: int
-) -> set[str]:
+def refusal(category: Category, message: Message, events: Iterable[Json], at: int) -> set[str]:
     """Return the codes that say why the message has no lawful basis at *at*; empty when it has."""
     if _BASED_ON_CONTRACT & set(category.basis):
         return set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -56,6 +57,7 @@ def read(value: bytes | None) -> Json | None:
     return loaded if isinstance(loaded, dict) else None
 
 
+@lru_cache(maxsize=4096)
 def instant(text: object) -> int | None:
     """Return a written time in ms; None when there is none, ValueError when it is no time."""
     if text is None:

@@ -1,0 +1,1 @@
+"""Whole runs of the gate in virtual time, played from one seed, with crashes at every step."""
