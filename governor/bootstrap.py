@@ -47,6 +47,8 @@ def run(settings: Settings) -> int:
     not fit at the start; once the worker runs, it holds instead.
     """
     logs.configure(settings.log)
+    for note in settings.notes:
+        log.warning("%s", note)
     policy = load_policy(settings.policy)
     _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))

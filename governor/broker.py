@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from governor.config.settings import Settings, SettingsInvalid
-from governor.config.topics import DECISIONS, ROOMY_BYTES
+from governor.config.topics import DECISIONS, ROOMY_BYTES, TOPICS
 
 T = TypeVar("T")
 
@@ -105,10 +105,11 @@ async def has_begun(settings: Settings) -> bool:
     prefix = settings.topic_prefix
     with _answering(settings):
         async with administration(settings) as client, asyncio.timeout(PATIENCE):
-            offsets = await client.list_consumer_group_offsets(settings.group)
-    for each, found in offsets.items():
-        if each.topic.startswith(prefix) and found.offset is not None and found.offset > 0:
-            return True
+            numbers = await partition_counts(client, [prefix + topic.name for topic in TOPICS])
+            asked = [TopicPartition(name, one) for name in numbers for one in range(numbers[name])]
+            offsets = await client.list_consumer_group_offsets(settings.group, partitions=asked)
+    if any(found.offset is not None and found.offset > 0 for found in offsets.values()):
+        return True
     async with aclosing(records(settings, prefix + DECISIONS)) as every:
         async for _record in every:
             return True
@@ -146,6 +147,7 @@ async def reading(
         try:
             async with asyncio.timeout(PATIENCE):
                 await consumer.start()
+            await asyncio.sleep(0)  # a client that is stopped before its tasks have run fails
             async with asyncio.timeout(within):
                 yield TopicLogs(consumer, numbers)
         finally:

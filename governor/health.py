@@ -115,6 +115,10 @@ class Health:
             found.append({"cause": "assignment", "detail": "no partitions are assigned yet"})
         return found
 
+    def policy(self) -> dict[str, str | None]:
+        """Name the policy in force, and what is wrong with a changed one that was refused."""
+        return {"revision": self._revision, "refused": self._refused}
+
     def stuck(self) -> Reason | None:
         """Say why the worker should be restarted, None while it works or has nothing to do."""
         lag = self._watch()

@@ -90,5 +90,5 @@ class Probes:
 
     async def _ready(self, _request: web.Request) -> web.Response:
         reasons = self._health.reasons()
-        body = {"ready": not reasons, "reasons": reasons}
+        body = {"ready": not reasons, "reasons": reasons, "policy": self._health.policy()}
         return web.json_response(body, status=503 if reasons else 200)

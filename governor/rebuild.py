@@ -20,16 +20,16 @@ from governor.codec.decode import FactKind, Rejected, decode_control, decode_fac
 from governor.codec.waiting import decode_waiting, encode_body
 from governor.config import topics
 from governor.config.settings import Settings
-from governor.core import facts, model
+from governor.core import model
 from governor.core.facts import apply_control
 from governor.core.incoming import Told
-from governor.core.instant import parse_instant
+from governor.core.instant import SECOND, parse_instant
 from governor.core.policy import Policy
-from governor.core.record import forget, is_final
+from governor.core.record import forget
 from governor.core.restore import (
     entry_of,
     final_of,
-    with_campaign_cancelled,
+    with_fact,
     with_final,
     with_waiting,
     without_waiting,
@@ -50,6 +50,8 @@ _TRIES = 50
 _WITHIN = 24 * 3600.0
 UNDER_WAY = 5.0
 """Seconds for which what was committed before the loss may still be on its way to the topics."""
+
+CLOCKS_DIFFER = 5 * SECOND
 
 _FACTS: dict[str, FactKind] = {
     topics.CONSENTS: "consent",
@@ -74,11 +76,12 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct):
-    """How far a rebuild has come."""
+    """How far a rebuild has come; `latest` is the last moment (ms) that was told of."""
 
     topic: str = ""
     records: int = 0
     odd: int = 0
+    latest: int = 0
 
 
 class Rebuild:
@@ -194,23 +197,16 @@ class Rebuild:
                 told = decode_fact(kind, value, headers, record.key, at, most)
             except Rejected:
                 continue
+            self.progress.latest = max(self.progress.latest, told.record_at)
             person = told.fact.person
             own = isinstance(told.fact, model.ReviewAnswer) and looks_like_pseudonym(person)
             key = person if own else self._names.of(person)
             yield key, self._fact(told)
 
     def _fact(self, told: Told) -> Fold:
-        def fold(standing: Standing) -> Standing:
-            fact = told.fact
-            if isinstance(fact, model.ReviewAnswer) and is_final(standing, name64(fact.message)):
-                return standing
-            if isinstance(fact, model.Cancellation) and fact.message is None:
-                # What came later than it did is not meant.
-                campaign = name64(fact.campaign or "")
-                return with_campaign_cancelled(standing, campaign, told.record_at)
-            return facts.apply(self._policy, standing, told, self._names.of).standing
-
-        return fold
+        skew = 0 if self._now is None else CLOCKS_DIFFER
+        policy, alias = self._policy, self._names.of
+        return lambda standing: with_fact(standing, told, policy, alias, skew=skew)
 
     async def _decisions(self, source: Source) -> AsyncIterator[Step]:
         async for record in self._read(topics.DECISIONS, since=source.since):
@@ -222,6 +218,7 @@ class Rebuild:
             except _UNREADABLE as error:
                 self._odd(record, error)
                 continue
+            self.progress.latest = max(self.progress.latest, final.at)
             yield key, partial(with_final, final=final)
 
     async def _released(self, source: Source) -> AsyncIterator[Step]:

@@ -9,7 +9,7 @@ from governor.config.policy_file import load_policy
 from governor.config.settings import Settings
 from governor.core.policy import Policy
 from governor.core.record import forget, is_final
-from governor.core.standing import STRANGER, ControlState, Standing
+from governor.core.standing import ControlState, Standing
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
 from governor.ledger.protocol import Ledger
@@ -71,6 +71,7 @@ async def compare(settings: Settings, show: Show) -> Report:
         await real.check_server()
         rebuild = _rebuild(settings, policy, told, show)
         read = await rebuild.run(Source(now=_now(settings)), under_way=0.0)
+        now = read.latest if settings.clock == "record" else wall()
         differences = [
             Difference("control", what)
             for what in _control_differences((await told.load([]))[0], (await real.load([]))[0])
@@ -80,7 +81,7 @@ async def compare(settings: Settings, show: Show) -> Report:
             page = keys[start : start + _PAGE]
             (_, expected), (_, found) = await told.load(page), await real.load(page)
             for key, *both in zip(page, expected, found, strict=True):
-                lasting = [_lasting(settings, policy, standing) for standing in both]
+                lasting = [forget(policy, standing, now) for standing in both]
                 differences += [Difference(key, what) for what in _differences(*lasting)]
     finally:
         await real.close()
@@ -98,11 +99,6 @@ def _rebuild(settings: Settings, policy: Policy, ledger: Ledger, show: Show) -> 
 
 def _now(settings: Settings) -> int | None:
     return None if settings.clock == "record" else wall()
-
-
-def _lasting(settings: Settings, policy: Policy, standing: Standing) -> Standing:
-    now = _now(settings)
-    return standing if now is None or standing == STRANGER else forget(policy, standing, now)
 
 
 def _control_differences(told: ControlState, real: ControlState) -> Iterator[str]:

@@ -37,12 +37,16 @@ class Arrivals(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct):
-    """What came of the arrivals: what to publish, what to refuse, and what it took."""
+    """What came of the arrivals: what to publish, what to refuse, and what it took.
+
+    `more` tells that more people than were asked for have something due.
+    """
 
     resolutions: list[Resolution] = msgspec.field(default_factory=list)
     rejected: list[tuple[Incoming, str]] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
     conflicts: int = 0
+    more: bool = False
     seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
 
     def add(self, taken: Taken) -> None:
@@ -104,8 +108,8 @@ class Governor:
 
         With *catch_up* each message is judged at its own time.
         """
-        judgement = Judgement()
         keys = await self._ledger.claim(until, limit)
+        judgement = Judgement(more=len(keys) == limit)
         await self._take([Turn(key, until, due=True, catch_up=catch_up) for key in keys], judgement)
         return judgement
 

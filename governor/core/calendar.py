@@ -17,6 +17,7 @@ from governor.core.standing import Profile
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HORIZON_DAYS = 400
+_SEVERAL_ZONES_DAYS = 21
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -172,9 +173,21 @@ def _next_open(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
 def next_open(allow: Allow, place: Place, at: int) -> int | None:
     """Return the first moment not before *at* that is allowed in every zone of *place*.
 
-    None when there is none within 400 days.
+    None when there is none within 400 days, or within three weeks where there are several zones.
     """
-    limit = at + _HORIZON_DAYS * DAY
+    if _never_opens(allow, place, at // DAY):
+        return None
+    return _search(allow, place, at)
+
+
+@lru_cache(maxsize=4096)
+def _never_opens(allow: Allow, place: Place, day: int) -> bool:
+    """Tell whether a search from the start of *day* finds nothing; that takes the longest."""
+    return _search(allow, place, day * DAY) is None
+
+
+def _search(allow: Allow, place: Place, at: int) -> int | None:
+    limit = at + (_HORIZON_DAYS if len(place.zones) == 1 else _SEVERAL_ZONES_DAYS) * DAY
     moment, agreed = at, 0
     zones = place.zones
     while agreed < len(zones):

@@ -5,7 +5,11 @@ from typing import Any
 
 import msgspec
 
+from governor.core import facts, model
+from governor.core.facts import Alias
+from governor.core.incoming import Told
 from governor.core.instant import parse_instant
+from governor.core.policy import Policy
 from governor.core.record import is_final
 from governor.core.standing import Entry, Judged, Standing, Waiting, name64
 
@@ -102,6 +106,27 @@ def without_waiting(standing: Standing, message: int) -> Standing:
     if len(others) == len(standing.waiting):
         return standing
     return replace(standing, version=standing.version + 1, waiting=others)
+
+
+def with_fact(
+    standing: Standing, told: Told, policy: Policy, alias: Alias, *, skew: int
+) -> Standing:
+    """Return the standing with a fact in it as it was taken when it arrived.
+
+    *skew* (ms) is how far the clocks of its sender and of governor may differ.
+    """
+    fact = told.fact
+    if isinstance(fact, model.ReviewAnswer) and is_final(standing, name64(fact.message)):
+        return standing
+    if isinstance(fact, model.Feedback):
+        entry = standing.released(name64(fact.message))
+        if entry is not None and entry.attempt > 1 and told.record_at + skew < entry.at:
+            # It waited then, and feedback on what is not released is ignored.
+            return standing
+    if isinstance(fact, model.Cancellation) and fact.message is None:
+        # What came later is not meant.
+        return with_campaign_cancelled(standing, name64(fact.campaign or ""), told.record_at)
+    return facts.apply(policy, standing, told, alias).standing
 
 
 def with_campaign_cancelled(standing: Standing, campaign: int, at: int) -> Standing:

@@ -1,11 +1,9 @@
 """Everything that the sample day runs on, on loopback: a broker, a store and the real worker."""
 
-import asyncio
 import base64
 import os
 import socket
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,7 +20,6 @@ from governor.demo.process import DemoFailed, Part, Process
 from governor.demo.script import Step
 from governor.demo.signals import undisturbed
 from governor.demo.story import KEY
-from governor.ledger.redis import RedisLedger
 
 PREFIX = "demo."
 LOOPBACK = "127.0.0.1"
@@ -119,7 +116,6 @@ class Machine:
         store = self._start("store", [program, *words], os.environ)
         store.wait_until(lambda: _answers_ping(port))
         self.redis = f"redis://{LOOPBACK}:{port}/0"
-        asyncio.run(_found(self.redis))
         return Part("Redis", self.redis, store.pid)
 
     def start_worker(self) -> Part:
@@ -158,20 +154,6 @@ class Machine:
             process = Process(name, command, self._folder, env)
             self._processes.append(process)
         return process
-
-
-async def _found(url: str) -> None:
-    """Tell the ledger that it is new.
-
-    A worker that meets an empty one asks the broker what its group has applied, to find out
-    whether something was lost; the embedded broker can't answer that.
-    """
-    ledger = RedisLedger(url, f"{PREFIX}g:")
-    try:
-        await ledger.found()
-        await ledger.vouch(await ledger.trust(), time.time_ns() // 1_000_000, {})
-    finally:
-        await ledger.close()
 
 
 def _free_port() -> int:

@@ -63,7 +63,7 @@ class Gate:
                 if judgement is None:
                     return
                 await self._publisher.publish(judgement, Intake(), alive, self._parts.tick())
-                if not judgement.resolutions:
+                if not judgement.more:
                     return
 
     def read(self, records: Sequence[Record]) -> Intake:

@@ -124,6 +124,11 @@ def test_a_day_starts_with_its_first_moment_on_the_wall(zone: str, day: date, st
         # The doubled hour is two hours.
         (BERLIN, "hour", "2026-10-25T00:30:00Z", "2026-10-25T00:00:00", "2026-10-25T01:00:00"),
         (BERLIN, "hour", "2026-10-25T01:30:00Z", "2026-10-25T01:00:00", "2026-10-25T02:00:00"),
+        # Where the clock changes by half an hour, one hour is half as long again, one is shorter.
+        (LORD_HOWE, "hour", "2026-04-04T14:40:00Z", "2026-04-04T14:00:00", "2026-04-04T15:30:00"),
+        (LORD_HOWE, "hour", "2026-04-04T15:10:00Z", "2026-04-04T14:00:00", "2026-04-04T15:30:00"),
+        (LORD_HOWE, "hour", "2026-10-03T15:10:00Z", "2026-10-03T14:30:00", "2026-10-03T16:00:00"),
+        (LORD_HOWE, "hour", "2026-10-03T15:40:00Z", "2026-10-03T14:30:00", "2026-10-03T16:00:00"),
         (BERLIN, "day", "2026-05-05T21:59:59Z", "2026-05-04T22:00:00", "2026-05-05T22:00:00"),
         (BERLIN, "day", "2026-05-05T22:00:00Z", "2026-05-05T22:00:00", "2026-05-06T22:00:00"),
         (BERLIN, "day", "2026-03-29T12:00:00Z", "2026-03-28T23:00:00", "2026-03-29T22:00:00"),
@@ -165,7 +170,7 @@ AROUND_CHANGES = st.sampled_from(
 MOMENTS = st.builds(
     lambda around, minutes, more: around + minutes * MINUTE + more,
     AROUND_CHANGES,
-    st.integers(-36 * 60, 36 * 60),
+    st.one_of(st.integers(-100, 100), st.integers(-36 * 60, 36 * 60)),
     st.sampled_from([0, 0, -1, 1, 30 * SECOND]),
 )
 

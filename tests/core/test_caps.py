@@ -422,6 +422,13 @@ def test_a_quota_holds_where_the_caps_are_skipped_and_nothing_counts(
     assert (finding.limit, finding.observed, finding.window) == (2, 2, "1h")
 
 
+@pytest.mark.parametrize("window", ["90s", "30m", "24h", "36h", "7d"])
+def test_a_quota_shows_its_window_as_the_policy_writes_it(window: str) -> None:
+    person = Story(categories=with_quota(window=window))
+    person.candidate("10:00", category="code")
+    assert person.finding("caps", "quota").window == window
+
+
 def test_a_quota_of_one_category_is_not_used_up_by_another() -> None:
     person = Story(categories=with_quota(limit=1))
     person.grant("00:00")

@@ -421,8 +421,8 @@ def test_a_long_memory_ends_with_the_history() -> None:
 
 def test_a_refusal_of_one_variant_is_the_reason_also_where_another_could_not_have_waited() -> None:
     never = [{"id": "never", "match": {"channel": "email"}, "limit": 0, "window": "1d"}]
-    section = {"ceiling": 10, "above": "review"}
-    made = story(send("10:00"), intrusiveness=section, caps=never)
+    pushes = {"rules": [{"id": "push", "when": {"channel": "push"}}]}
+    made = story(caps=never, review=pushes)
     variants = [variant("a", "email"), variant("b", "push")]
-    assert made.candidate("10:00", variants=variants) == ["m review too_intrusive"]
+    assert made.candidate("10:00", variants=variants) == ["m review needs_review"]
     assert made.answer("10:30", "m", "refuse") == ["m suppress review_refused"]

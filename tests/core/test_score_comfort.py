@@ -202,3 +202,16 @@ def test_a_time_is_named_with_what_was_learned_as_it_is_now() -> None:
     assert made.candidate("10:00", "b", **data) == ["b defer too_intrusive 2026-06-07T15:15:46Z"]
     # 864000 s * log2(10) = 2870145.9 s, whatever is forgotten until then; woken it goes sooner.
     assert made.profile("10T10:00") == ["b release"]
+
+
+def test_a_time_is_named_as_if_nothing_learned_would_fade_until_then() -> None:
+    # 12.5 points leave room for 6 when 10 have fallen to 6.5: 864000 s * log2(10 / 6.5) = 536966 s.
+    lessons = {"half_life": "1d", "clicked": 0.25}
+    section = {"ceiling": 10, "half_life": "10d", "learned": lessons}
+    made = Story(intrusiveness=section, categories={"news": CATEGORIES["news"]})
+    data = {"category": "news", "expires_at": "2026-12-31T00:00:00Z"}
+    made.candidate("10:00", "a", channel="push", **data)
+    made.feedback("10:00", "a", "clicked")
+    assert made.candidate("10:00", "b", **data) == ["b defer too_intrusive 2026-05-11T15:09:26Z"]
+    # By then the ceiling has come down to 10, and the wait is longer.
+    assert made.run("11T15:09:26")[0].startswith("b defer too_intrusive 2026-05-1")

@@ -9,7 +9,7 @@ import pytest
 
 from governor.core.instant import DAY, SECOND
 from governor.core.record import LOOK_AGAIN
-from governor.core.standing import ControlState, Scope
+from governor.core.standing import REPEATED, SENT, ControlState, Scope
 from governor.core.turn import Turn, reconsider, sent
 from governor.core.verdict import Outcome
 from tests.core.story import PERSON, Event, Story, arrived, asked, at, bare, heard, written
@@ -46,8 +46,23 @@ def test_a_known_id_keeps_its_verdict_whatever_has_changed_since(when: str) -> N
     again = person.resolutions[-2:]
     assert [bare(one) for one in again] == [bare(released), bare(suppressed)]
     assert all(one.repeat and one.reconstructed for one in again)
-    assert person.standing.log == standing.log
-    assert person.standing.version == standing.version
+    assert [entry.settled for entry in person.standing.log] == [REPEATED]
+    assert [msgspec.structs.replace(entry, settled=SENT) for entry in person.standing.log] == list(
+        standing.log
+    )
+    once = person.standing
+    person.happens(when, asked("10:00", "a"), asked("10:00", "b"))
+    assert person.standing == once
+
+
+def test_what_has_been_repeated_is_not_judged_again_by_whoever_committed_it() -> None:
+    person = willing()
+    person.candidate("10:00")
+    [release] = person.resolutions
+    person.happens("10:00:07", asked("10:00"))
+    person.consent("10:00:08", "withdraw")
+    late = reconsider(person.setting(), person.standing, release, at("10:00:09"))
+    assert late == (person.standing, release)
 
 
 def test_a_repeat_is_told_with_the_findings_of_its_own_moment() -> None:

@@ -251,7 +251,6 @@ def test_a_rebuild_by_hand_beside_a_worker_that_goes_on_by_itself(
     assert stage.decisions()[0]["person"] in err
     assert "20 people compared" in out
     code, out, err = command(stage, "ledger", "rebuild")
-    print(err)
     assert (code, err) == (0, "")
     assert "the ledger is whole again: 40 records read" in out
     stage.tell(topics.CANDIDATES, *(candidate(one, "m-2") for one in names))

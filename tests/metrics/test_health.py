@@ -212,7 +212,12 @@ async def test_the_pages_answer_with_their_status_and_why() -> None:
         assert body["reasons"][0] == {"cause": "policy", "detail": "no policy is loaded yet"}
         worker.runs()
         async with client.get("/health/ready") as answer:
-            assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
+            body = await answer.json()
+            assert (answer.status, body["ready"], body["reasons"]) == (200, True, [])
+            assert body["policy"]["refused"] is None
+        worker.health.policy_refused("unreadable", "policy.yaml:3: caps: wrong")
+        async with client.get("/health/ready") as answer:
+            assert (await answer.json())["policy"]["refused"] == "policy.yaml:3: caps: wrong"
         async with client.get("/health/live") as answer:
             assert (answer.status, await answer.json()) == (200, {"live": True, "reasons": []})
         worker.lag = 1

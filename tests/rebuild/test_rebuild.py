@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from governor.config import topics
 from governor.core.instant import DAY, HOUR, SECOND
 from governor.core.record import forget
-from governor.core.standing import REFUNDED, ControlState, Scope, Standing, name64
+from governor.core.standing import (
+    REFUNDED,
+    REPEATED,
+    SENT,
+    ControlState,
+    Scope,
+    Standing,
+    name64,
+)
 from governor.core.verdict import OUTCOME_NAMES
 from governor.ledger.memory import MemoryLedger
 from governor.ledger.protocol import Change, LedgerUnavailable
@@ -65,7 +73,10 @@ def known(gate: Gate, standing: Standing, now: int) -> dict[str, Any]:
     finals = {each.message for each in one.log} | {each.message for each in one.judged}
     waits = [each for each in one.waiting if each.message not in finals]
     return {
-        "log": one.log,
+        # That a release was repeated matters only to whoever has just committed it.
+        "log": [
+            replace(each, settled=SENT) if each.settled == REPEATED else each for each in one.log
+        ],
         "judged": set(one.judged),
         "waiting": {
             replace(each, wake_at=0, planned_at=0, unsent=False, body=b"") for each in waits
@@ -308,6 +319,23 @@ async def test_a_resume_that_was_lost_wakes_what_survived(monkeypatch: pytest.Mo
     await here.restore(monkeypatch, cut.ledger, cut.source(at("10:11")))
     here.ledger = cut.ledger
     assert words(await here.pass_to(at("10:11"))) == ["m release None"]
+
+
+async def test_feedback_on_what_waited_is_ignored_after_a_loss_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(caps=[CAP], quiet_hours=[NIGHTS])
+    await here.happen(at("03:00"), said("04T11:00"), candidate("03:00"))
+    await here.happen(at("03:05"), about("feedback", "05T03:05", message="m", kind="bounced"))
+    assert words(await here.pass_to(at("12:00"))) == ["m release None"]
+    await here.happen(at("12:05"), about("feedback", "05T12:05", message="m", kind="opened"))
+    real = await here.standing(PERSON)
+    await restored(here, monkeypatch, at("12:06"))
+    back = await here.standing(PERSON)
+    assert (back.log, set(back.heard)) == (real.log, set(real.heard))
+    assert words(await here.happen(at("12:07"), candidate("12:07", "n"))) == [
+        "n suppress cap_reached"
+    ]
 
 
 async def test_what_a_reviewer_answered_holds_after_a_loss(

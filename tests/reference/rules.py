@@ -55,7 +55,6 @@ def consent(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
     code = standing.consent_code(case.person, case.category, *where, now)
     if code:
         yield Finding("consent", "suppress", code, id="basis")
-        return
     until = standing.pause_until(case.person, case.category, *where, now)
     if until == standing.FOREVER:
         yield Finding("consent", "suppress", "person_paused", id="pause")

@@ -200,6 +200,6 @@ def _silence(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
 
 def _length(duration: int) -> str:
     for unit, size in (("d", DAY), ("h", DAY // 24), ("m", DAY // 1440)):
-        if duration % size == 0:
+        if duration % size == 0 and (size, duration) != (DAY, DAY):  # one day is written 24h
             return f"{duration // size}{unit}"
     return f"{duration // SECOND}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from random import Random
@@ -15,6 +16,9 @@ OWNER: ContextVar[str] = ContextVar("OWNER", default="")
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs what is ready in an order that the seed alone decides; time passes when nothing is."""
+
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self, chance: Random) -> None:
         super().__init__()

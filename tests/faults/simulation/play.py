@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 import yaml
 
+from governor.codec.waiting import decode_waiting
 from governor.config import topics
 from governor.config.policy_file import load_policy
 from governor.core.policy import Policy
 from governor.stream.intake import LANES
 from governor.stream.producer import Outgoing
 from tests.faults.crash_traffic import Json, Sent, Traffic, policy
-from tests.faults.oracle import Book, Bounds, Report, Rules, examine
+from tests.faults.oracle import Book, Bounds, Line, Report, Rules, examine
 from tests.faults.simulation.broker import Broker
 from tests.faults.simulation.faults import Faults, Weather
 from tests.faults.simulation.loop import VirtualLoop
-from tests.faults.simulation.worker import SimWorker, World
+from tests.faults.simulation.worker import SEALER, SimWorker, World
 
 BEGIN = datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
 SESSION = 6.0
@@ -48,12 +50,11 @@ class Played:
 class Run:
     """One run: its world, its processes, and who makes the traffic."""
 
-    def __init__(self, seed: int, rules: Json, policy: Policy) -> None:
+    def __init__(self, seed: int, policy: Policy) -> None:
         self._chance = Random(seed)
         self.loop = VirtualLoop(Random(self._chance.random()))
         self.loop.set_exception_handler(lambda *_: None)
         self._begin = round(BEGIN.timestamp() * 1_000)
-        self.rules = rules
         single = {name for name, topic in topics.named("") if topic.single}
         self.broker = Broker(self._chance.choice([1, 2]), single, self.now)
         weather = Weather.of(self._chance)
@@ -65,10 +66,12 @@ class Run:
         self._frozen_since: dict[str, float] = {}
         self._started = 0
         self._twins = self._chance.random() < 0.2
+        self._grain = self._chance.choice([1, 1, 1_000])
         self._read = {topics.RELEASED: 0, topics.DECISIONS: 0}
 
     def now(self) -> int:
-        return self._begin + round(self.loop.time() * 1_000)
+        """Return the time in ms; in some runs it moves by whole seconds, so that borders meet."""
+        return self._begin + round(self.loop.time() * 1_000) // self._grain * self._grain
 
     async def play(self) -> None:
         for sent in self.traffic.opening():
@@ -214,33 +217,46 @@ class Run:
         )
 
 
-_RULES = policy(BEGIN)
+RULES = policy(BEGIN)
 
 
-def load(folder: str) -> Policy:
-    """Load the policy that every run is judged by; *folder* is for its file."""
-    path = f"{folder}/policy.yaml"
-    with open(path, "w") as file:  # noqa: PTH123
-        yaml.safe_dump(_RULES, file, sort_keys=False)
-    return load_policy(path)  # type: ignore[arg-type]
+def load() -> Policy:
+    """Load the policy that every run is judged by."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "policy.yaml"
+        path.write_text(yaml.safe_dump(RULES, sort_keys=False))
+        return load_policy(path)
 
 
 def play(seed: int, policy: Policy) -> Played:
     """Play the run of *seed*; the same seed gives the same run."""
-    run = Run(seed, _RULES, policy)
+    run = Run(seed, policy)
     try:
         run.loop.run_until_complete(run.play())
         ended, at_rest, lines = run.now() - GRACE, run.at_rest(), run.broker.lines()
     finally:
         run.loop.bury()
-    book = Book(lines, Rules(_RULES))
-    report = examine(book, BOUNDS, ended)
+    report = examine(Book(lines, Rules(RULES)), BOUNDS, ended)
+    report.defects.extend(stale_bodies(lines))
     report.defects.extend(f"a worker ended by itself: {error!r}" for error in run.world.errors)
     if not at_rest:
         report.defects.append("nothing-lost: the run did not come to rest")
     return Played(seed, report, run.faults.counts, run.loop.steps)
 
 
-def clock() -> float:
-    """Return seconds, to measure how long runs take."""
-    return time.perf_counter()
+def stale_bodies(lines: Iterable[Line]) -> Iterator[str]:
+    """What lies last on the topic of what waits is what was decided last; only we can open it."""
+    last: dict[bytes, Line] = {}
+    attempts: dict[str, int] = {}
+    for line in sorted(lines, key=lambda line: line.offset):
+        if line.topic == topics.WAITING and line.key is not None:
+            last[line.key] = line
+        elif line.topic == topics.DECISIONS:
+            decision = json.loads(line.value or b"{}")
+            key = f"{decision['person']}|{decision['message']}"
+            attempts[key] = max(attempts.get(key, 0), decision["attempt"])
+    for place, line in last.items():
+        if line.value is not None:
+            waiting, _ = decode_waiting(SEALER.open(line.value, place))
+            if waiting.attempt != attempts[place.decode()]:
+                yield f"one-verdict: {place.decode()}: what waits is kept as of an earlier attempt"

@@ -126,6 +126,7 @@ class SimWorker:
 
     async def let_go(self) -> None:
         """Give the partitions back in order: end what has begun, then commit."""
+        generation = self.generation
         self._epoch += 1
         # As in the client, which hands nothing out while the group is being rearranged.
         self._flows = False
@@ -133,8 +134,9 @@ class SimWorker:
         deadline = self.world.loop.time() + 5.0
         while self.assigned.being_worked_on() and self.world.loop.time() < deadline:
             await self._changed.wait(0.5)
-        self._commit_once()
-        self.lose()
+        if generation == self.generation:
+            self._commit_once()
+            self.lose()
 
     @property
     def at_rest(self) -> bool:

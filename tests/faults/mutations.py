@@ -1,0 +1,476 @@
+"""Deliberate bugs, to see that the oracle finds each: the proof that it can say no.
+
+A mutation is applied inside the process that is to be wrong, before it starts; the product has
+no place for any of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from governor import service
+from governor.core import facts, model, person
+from governor.core.instant import HOUR, SECOND
+from governor.core.rules import caps, consent, quiet_hours
+from governor.core.standing import RECOUNTED, REFUNDED, SENT, ControlState, Judged
+from governor.core.verdict import Outcome, Verdict
+from governor.ledger.keys import Pseudonyms
+from governor.ledger.memory import MemoryLedger
+from governor.ledger.protocol import Change
+from governor.ledger.redis import RedisLedger
+from governor.service import Governor
+from governor.stream import publisher
+from governor.stream.assignment import Assignment
+from governor.stream.outgoing import Writer
+from governor.stream.producer import Outgoing
+
+MUTATIONS: dict[str, Callable[[], None]] = {}
+
+_replace = msgspec.structs.replace
+_tasks: set[asyncio.Future[Any]] = set()
+
+
+def apply(name: str) -> None:
+    """Break the product in this process."""
+    MUTATIONS[name]()
+
+
+def mutation(breaks: Callable[[], None]) -> Callable[[], None]:
+    MUTATIONS[breaks.__name__.replace("_", "-")] = breaks
+    return breaks
+
+
+def _patch(place: Any, name: str, make: Callable[[Any], Any]) -> None:
+    setattr(place, name, make(getattr(place, name)))
+
+
+def _aside(work: Awaitable[Any]) -> None:
+    task = asyncio.ensure_future(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+# --- the ledger
+
+
+@mutation
+def no_version_check() -> None:
+    """A commit writes whatever stands there by now."""
+
+    def blind(write: Any) -> Any:
+        def write_anyway(self: MemoryLedger, change: Change) -> bool:
+            known = self._standings.get(change.key)
+            written: bool = write(self, _over(change, known.version if known else 0))
+            return written
+
+        return write_anyway
+
+    def blindly(commit: Any) -> Any:
+        async def commit_anyway(self: RedisLedger, changes: Sequence[Change]) -> list[bool]:
+            _, standings = await self.load([change.key for change in changes])
+            pairs = zip(changes, standings, strict=True)
+            written: list[bool] = await commit(self, [_over(c, s.version) for c, s in pairs])
+            return written
+
+        return commit_anyway
+
+    _patch(MemoryLedger, "_write", blind)
+    _patch(RedisLedger, "commit", blindly)
+
+
+def _over(change: Change, version: int) -> Change:
+    return Change(change.key, version, change.standing)
+
+
+@mutation
+def conflict_taken_for_success() -> None:
+    """What was overtaken is published although it was not written."""
+
+    def always(commit: Any) -> Any:
+        async def commit_and_hope(self: Any, changes: Sequence[Change]) -> list[bool]:
+            written: list[bool] = await commit(self, changes)
+            return [True for _ in written]
+
+        return commit_and_hope
+
+    _patch(MemoryLedger, "commit", always)
+    _patch(RedisLedger, "commit", always)
+
+
+@mutation
+def published_before_commit() -> None:
+    """What is decided goes to the broker before it is written to the ledger."""
+    fresh: list[Any] = []
+    parts: list[publisher.Parts] = []
+
+    def remembering(init: Any) -> Any:
+        def remember(self: Any, given: publisher.Parts) -> None:
+            init(self, given)
+            parts[:] = [given]
+
+        return remember
+
+    def noting(take: Any) -> Any:
+        def note(*arguments: Any) -> Any:
+            taken = take(*arguments)
+            fresh.extend(taken.resolutions)
+            return taken
+
+        return note
+
+    def first(try_: Any) -> Any:
+        async def publish_first(self: Governor, turns: Any, judgement: Any) -> Any:
+            ledger = self._ledger
+
+            async def commit(changes: Sequence[Change]) -> list[bool]:
+                decided = [one for one in fresh if one.verdict.outcome is Outcome.RELEASE]
+                fresh.clear()
+                if parts:
+                    written = parts[0].writer.resolutions(decided, self.policy.revision)
+                    await parts[0].outbox.send(written)
+                return await ledger.commit(changes)
+
+            class Early:
+                load = staticmethod(ledger.load)
+
+            early: Any = Early()
+            early.commit = commit
+            self._ledger = early
+            try:
+                return await try_(self, turns, judgement)
+            finally:
+                self._ledger = ledger
+
+        return publish_first
+
+    _patch(publisher.Publisher, "__init__", remembering)
+    _patch(service, "take_turn", noting)
+    _patch(Governor, "_try", first)
+
+
+# --- the rules
+
+
+@mutation
+def counted_at_delivery() -> None:
+    """A release takes its slot when it is delivered, not when it is decided."""
+
+    def settling(settle: Any) -> Any:
+        def count(standing: Any, entry: Any, feedback: model.Feedback) -> Any:
+            if feedback.kind == "delivered" and entry.settled == SENT:
+                changed = _replace(entry, settled=RECOUNTED)
+                log = tuple(changed if one is entry else one for one in standing.log)
+                return _replace(standing, log=log), None
+            return settle(standing, entry, feedback)
+
+        return count
+
+    _patch(facts, "_settle", settling)
+    _patch(caps, "counted", lambda _: lambda entry: entry.settled == RECOUNTED)
+
+
+@mutation
+def refunded_twice() -> None:
+    """A bounce gives the slot back also when it was given back and taken again."""
+
+    def settling(settle: Any) -> Any:
+        def refund(standing: Any, entry: Any, feedback: model.Feedback) -> Any:
+            if feedback.kind in ("bounced", "failed"):
+                entry_ = _replace(entry, settled=REFUNDED)
+                log = tuple(entry_ if one is entry else one for one in standing.log)
+                return _replace(standing, log=log), None
+            return settle(standing, entry, feedback)
+
+        return refund
+
+    _patch(facts, "_settle", settling)
+
+
+@mutation
+def window_border_closed() -> None:
+    """A send at `s` still counts at `s` plus the window."""
+
+    def closed(limit: int, window: int, sends: list[int], at: int) -> tuple[int, int | None]:
+        inside = sorted(sent for sent in sends if sent >= at - window)
+        if limit == 0 or len(inside) < limit:
+            return len(inside), None
+        return len(inside), caps.ceil_second(inside[len(inside) - limit] + window + 1)
+
+    _patch(caps, "_rolling", lambda _: closed)
+
+
+@mutation
+def window_a_second_short() -> None:
+    """A slot is free a second early."""
+
+    def short(rolling: Any) -> Any:
+        def count(limit: int, window: int, sends: list[int], at: int) -> Any:
+            return rolling(limit, window - SECOND, sends, at)
+
+        return count
+
+    _patch(caps, "_rolling", short)
+
+
+@mutation
+def objection_lifted_by_a_grant() -> None:
+    """Whoever agrees once more no longer objects."""
+
+    def lifted(objects: Any) -> Any:
+        def ask(consents: Any, purpose: str, channel: str, topic: str | None) -> bool:
+            grants = [one.at for one in consents if one.action == "grant"]
+            kept = [one for one in consents if one.at >= max(grants, default=0)]
+            stands: bool = objects(kept, purpose, channel, topic)
+            return stands
+
+        return ask
+
+    _patch(consent, "objects", lifted)
+
+
+@mutation
+def tie_goes_to_the_grant() -> None:
+    """Of a grant and a withdrawal of one instant the grant holds."""
+
+    def lenient(said: Any) -> Any:
+        def ask(consents: Any, *about: Any) -> Any:
+            later = tuple(
+                _replace(one, at=one.at + 1) if one.action == "grant" else one for one in consents
+            )
+            return said(later, *about)
+
+        return ask
+
+    _patch(consent, "said", lenient)
+
+
+@mutation
+def quiet_hours_an_hour_off() -> None:
+    """The person's clock is taken for an hour ahead."""
+
+    def shifted(next_open: Any) -> Any:
+        def ask(allow: Any, place: Any, at: int) -> int | None:
+            opening: int | None = next_open(allow, place, at + HOUR)
+            return None if opening is None else opening - HOUR
+
+        return ask
+
+    _patch(quiet_hours, "next_open", shifted)
+
+
+@mutation
+def controls_read_again_count_again() -> None:
+    """A control that comes once more undoes what came after it."""
+
+    def forgetful(apply_control: Any) -> Any:
+        def again(state: ControlState, control: model.Control) -> ControlState:
+            applied: ControlState = apply_control(_replace(state, applied=()), control)
+            return applied
+
+        return again
+
+    _patch(service, "apply_control", forgetful)
+
+
+# --- what waits
+
+
+@mutation
+def woken_without_judging() -> None:
+    """What has waited long enough goes out, whatever has happened meanwhile."""
+
+    def trusting(judge: Any) -> Any:
+        def release(self: Any, incoming: Any, waiting: Any, *, early: bool) -> Verdict:
+            due = waiting is not None and waiting.eligible_at is not None
+            if due and self.now >= waiting.eligible_at:
+                return Verdict(Outcome.RELEASE, waiting.variant, None, None, ())
+            verdict: Verdict = judge(self, incoming, waiting, early=early)
+            return verdict
+
+        return release
+
+    _patch(person.Person, "_verdict", trusting)
+
+
+@mutation
+def waiting_entry_forgotten() -> None:
+    """Nothing is kept of what has to wait."""
+
+    def forgetting(written: Any) -> Any:
+        def forget(standing: Any, verdict: Verdict, left: Any, done: Any, message: int) -> Any:
+            return written(standing, verdict, None, done, message)
+
+        return forget
+
+    _patch(person, "written", forgetting)
+
+
+@mutation
+def unpublished_not_looked_at_again() -> None:
+    """A crash between a waking's commit and its publishing is not made good."""
+
+    def done(written: Any) -> Any:
+        def forget(standing: Any, verdict: Verdict, left: Any, done: Any, message: int) -> Any:
+            left = left if left is None else _replace(left, unsent=False, wake_at=left.planned_at)
+            return written(standing, verdict, None if verdict.final else left, done, message)
+
+        return forget
+
+    _patch(person, "written", done)
+
+
+@mutation
+def control_ignored_for_what_waits() -> None:
+    """A pause or a stop binds only what is fresh."""
+
+    def unbound(judge: Any) -> Any:
+        def ignore(self: Any, incoming: Any, waiting: Any, *, early: bool) -> Verdict:
+            setting = self.setting
+            if waiting is not None:
+                self.setting = _replace(setting, control=ControlState())
+            try:
+                verdict: Verdict = judge(self, incoming, waiting, early=early)
+            finally:
+                self.setting = setting
+            return verdict
+
+        return ignore
+
+    _patch(person.Person, "_verdict", unbound)
+
+
+@mutation
+def late_word_on_what_waits_stays() -> None:
+    """Whoever says too late that a message waits does not take it back."""
+
+    def deaf(published: Any) -> Any:
+        async def let_go(self: Governor, resolutions: Iterable[Any]) -> list[Any]:
+            await published(self, resolutions)
+            return []
+
+        return let_go
+
+    _patch(Governor, "published", deaf)
+
+
+# --- repeats
+
+
+@mutation
+def repeat_judged_anew() -> None:
+    """A message that comes again is judged again."""
+
+    def anew(judge: Any) -> Any:
+        def judge_fresh(self: Any, incoming: Any) -> None:
+            self._resolve(incoming, self._verdict(incoming, None, early=False), None)
+
+        return judge_fresh
+
+    _patch(person.Person, "judge_fresh", anew)
+
+
+@mutation
+def suppressions_not_remembered() -> None:
+    """Only releases are known when they come again."""
+
+    def forgetting(written: Any) -> Any:
+        def forget(standing: Any, verdict: Verdict, left: Any, done: Any, message: int) -> Any:
+            return written(
+                standing, verdict, left, None if isinstance(done, Judged) else done, message
+            )
+
+        return forget
+
+    _patch(person, "written", forgetting)
+
+
+@mutation
+def repeated_release_taken_back() -> None:
+    """Whoever was frozen takes back a release that somebody else has published meanwhile."""
+
+    def stubborn(reconsider: Any) -> Any:
+        def judge(setting: Any, standing: Any, release: Any, now: int) -> Any:
+            log = tuple(_replace(one, settled=SENT) for one in standing.log)
+            return reconsider(setting, _replace(standing, log=log), release, now)
+
+        return judge
+
+    _patch(service, "reconsider", stubborn)
+
+
+@mutation
+def another_decision_id_each_time() -> None:
+    """A repeat of a decision carries an id of its own."""
+    numbers = itertools.count()
+
+    def numbered(decision_id: Any) -> Any:
+        def name(self: Pseudonyms, person: str, message: str, attempt: int) -> str:
+            return f"{decision_id(self, person, message, attempt)}-{os.getpid()}-{next(numbers)}"
+
+        return name
+
+    _patch(Pseudonyms, "decision_id", numbered)
+
+
+# --- publishing and acknowledging
+
+
+@mutation
+def acknowledged_before_delivery() -> None:
+    """A source is let go while its outputs are still on their way."""
+
+    def hasty(send: Any) -> Any:
+        async def send_aside(self: Any, records: list[Outgoing], alive: Any) -> bool:
+            _aside(send(self, records, alive))
+            return True
+
+        return send_aside
+
+    _patch(publisher.Publisher, "_send", hasty)
+
+
+@mutation
+def decisions_lost_in_a_crash() -> None:
+    """Only releases are waited for."""
+
+    def halfway(send: Any) -> Any:
+        async def send_half(self: Any, records: list[Outgoing], alive: Any) -> bool:
+            decisions = [one for one in records if one.topic.endswith("outreach.decisions")]
+            if decisions:
+                _aside(send(self, decisions, alive))
+            others = [one for one in records if one not in decisions]
+            sent: bool = not others or await send(self, others, alive)
+            return sent
+
+        return send_half
+
+    _patch(publisher.Publisher, "_send", halfway)
+
+
+@mutation
+def dead_letters_dropped() -> None:
+    """What cannot be used disappears."""
+    _patch(Writer, "letters", lambda _: lambda self, letters, at: [])
+
+
+@mutation
+def offsets_ahead_of_the_work() -> None:
+    """What was fetched is committed, applied or not."""
+
+    def ahead(committable: Any) -> Any:
+        def fetched(self: Assignment) -> dict[Any, int]:
+            return {
+                each: progress.fetched
+                for each, progress in self._of.items()
+                if progress.fetched is not None and progress.fetched != progress.committed
+            }
+
+        return fetched
+
+    _patch(Assignment, "committable", ahead)
