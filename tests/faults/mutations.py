@@ -124,34 +124,33 @@ def published_before_commit() -> None:
 
         return note
 
-    def first(try_: Any) -> Any:
-        async def publish_first(self: Governor, turns: Any, judgement: Any) -> Any:
-            ledger = self._ledger
+    def early(init: Any) -> Any:
+        def begin(self: Governor, policy: Any, ledger: Any, *more: Any, **other: Any) -> None:
+            init(self, policy, _Early(ledger, fresh, parts), *more, **other)
 
-            async def commit(changes: Sequence[Change]) -> list[bool]:
-                decided = [one for one in fresh if one.verdict.outcome is Outcome.RELEASE]
-                fresh.clear()
-                if parts:
-                    written = parts[0].writer.resolutions(decided, self.policy.revision)
-                    await parts[0].outbox.send(written)
-                return await ledger.commit(changes)
-
-            class Early:
-                load = staticmethod(ledger.load)
-
-            early: Any = Early()
-            early.commit = commit
-            self._ledger = early
-            try:
-                return await try_(self, turns, judgement)
-            finally:
-                self._ledger = ledger
-
-        return publish_first
+        return begin
 
     _patch(publisher.Publisher, "__init__", remembering)
     _patch(service, "take_turn", noting)
-    _patch(Governor, "_try", first)
+    _patch(Governor, "__init__", early)
+
+
+class _Early:
+    """A ledger that first publishes every release that is about to be written to it."""
+
+    def __init__(self, ledger: Any, fresh: list[Any], parts: list[publisher.Parts]) -> None:
+        self._ledger, self._fresh, self._parts = ledger, fresh, parts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def commit(self, changes: Sequence[Change]) -> list[bool]:
+        decided = [one for one in self._fresh if one.verdict.outcome is Outcome.RELEASE]
+        self._fresh.clear()
+        if self._parts and decided:
+            await self._parts[0].outbox.send(self._parts[0].writer.resolutions(decided, ""))
+        written: list[bool] = await self._ledger.commit(changes)
+        return written
 
 
 # --- the rules
@@ -200,7 +199,7 @@ def window_border_closed() -> None:
         inside = sorted(sent for sent in sends if sent >= at - window)
         if limit == 0 or len(inside) < limit:
             return len(inside), None
-        return len(inside), caps.ceil_second(inside[len(inside) - limit] + window + 1)
+        return len(inside), (inside[len(inside) - limit] + window) // SECOND * SECOND + SECOND
 
     _patch(caps, "_rolling", lambda _: closed)
 

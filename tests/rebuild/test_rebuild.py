@@ -115,6 +115,9 @@ async def live(here: Gate, happenings: list[Step]) -> tuple[int, list[Snapshot]]
         if kind == "feedback" and not await released(here, data["message"]):
             # What is said of a message before it went out means something else afterwards.
             continue
+        if kind == "review" and not await waits(here, data["message"]):
+            # An early answer is forgotten in time, and the next one is the first then.
+            continue
         await here.happen(now, cast("Event", (kind, data)))
         await here.pass_to(now)
         snapshots.append(Snapshot(here, now))
@@ -124,6 +127,10 @@ async def live(here: Gate, happenings: list[Step]) -> tuple[int, list[Snapshot]]
 async def released(here: Gate, message: str) -> bool:
     standing = await here.standing(PERSON)
     return message == "x" or standing.released(name64(message)) is not None
+
+
+async def waits(here: Gate, message: str) -> bool:
+    return (await here.standing(PERSON)).waits(name64(message)) is not None
 
 
 async def person(ledger: MemoryLedger) -> Standing:

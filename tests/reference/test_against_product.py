@@ -61,11 +61,9 @@ def _alike(mine: Line, theirs: Line) -> bool:
     """Tell whether two decisions are the same, their points to the four digits of the wire."""
     bare = [essence({**line, "intrusiveness": None}) for line in (mine, theirs)]
     points, shown = mine.get("intrusiveness"), theirs.get("intrusiveness")
-    if bare[0] != bare[1] or (points is None) != (shown is None):
-        return False
-    return points is None or all(
-        math.isclose(points[part], shown[part], abs_tol=1e-4) for part in ("exposure", *points)
-    )
+    if bare[0] != bare[1] or points is None or shown is None:
+        return bare[0] == bare[1] and points is shown
+    return all(math.isclose(points[part], shown[part], abs_tol=1e-4) for part in points)
 
 
 def agreed(seed: int, folder: Path, *, wide: bool = False) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import warnings
 from collections import deque
 from collections.abc import Coroutine
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any
 
@@ -56,12 +57,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._dead.clear()
         for owner in list(self._kept):
             self.thaw(owner)
-        tasks = asyncio.all_tasks(self)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self.run_until_complete(asyncio.wait(tasks))
-        self.run_until_complete(self.shutdown_asyncgens())
+        with warnings.catch_warnings():
+            # What had not begun yet never will.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            while tasks := asyncio.all_tasks(self):
+                for task in tasks:
+                    task.cancel()
+                self.run_until_complete(asyncio.wait(tasks))
+            self.run_until_complete(self.shutdown_asyncgens())
         self.close()
 
     def frozen(self, owner: str) -> bool:
@@ -72,9 +75,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not ready and timers:
             self._moment = max(self._moment, timers[0].when())
         while timers and timers[0].when() <= self._moment:
-            handle = heapq.heappop(timers)
-            handle._scheduled = False
-            ready.append(handle)
+            ready.append(heapq.heappop(timers))
         if not ready:
             raise RuntimeError("nothing is left to run")
         if len(ready) > 1:
@@ -82,7 +83,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = ready.popleft()
         if handle._cancelled:
             return
-        owner = handle._context.get(OWNER, "")
+        owner = _context_of(handle).get(OWNER, "")
         if owner in self._kept:
             self._kept[owner].append(handle)
             return
@@ -94,3 +95,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nobody calls from another thread."""
+
+
+def _context_of(handle: Any) -> Context:
+    context: Context = handle._context
+    return context

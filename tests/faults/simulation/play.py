@@ -29,6 +29,7 @@ from tests.faults.simulation.worker import SEALER, SimWorker, World
 BEGIN = datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
 SESSION = 6.0
 REST_WITHIN = 400.0
+QUIET = 40
 GRACE = 5_000
 BOUNDS = Bounds(applied_within=60_000)
 
@@ -196,13 +197,11 @@ class Run:
         """Go on until everything is read, judged, acknowledged and committed."""
         deadline = self.loop.time() + REST_WITHIN
         quiet = 0
-        while quiet < 20 and self.loop.time() < deadline:
-            await asyncio.sleep(1.0)
+        while (quiet < QUIET or not self.at_rest()) and self.loop.time() < deadline:
+            await asyncio.sleep(0.5)
             self._react()
             quiet = quiet + 1 if self.at_rest() else 0
-        self.world.closing = True
-        while not self.at_rest() and self.loop.time() < deadline:
-            await asyncio.sleep(0.1)
+            self.world.closing = quiet >= QUIET
 
     def at_rest(self) -> bool:
         done = self.broker.group.offsets
