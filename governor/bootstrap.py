@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
+from aiokafka.errors import KafkaError
+
 from governor import logs
 from governor.broker import BrokerUnavailable, has_begun
 from governor.config import topics
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _OUTPUT_ROOM = topics.ROOMY_BYTES - 65_536
 _WAIT_FOR_LEDGER = 30.0
+_ANSWER_WITHIN = 5.0
 
 
 def run(settings: Settings) -> int:
@@ -195,7 +198,7 @@ class _Worker:
             self._report,
         ]
         if not self._stream.record_clock:
-            duties.append(Waker(self._gate, self._parts).run)
+            duties += [Waker(self._gate, self._parts).run, self._follow_others]
         return duties
 
     async def _do(self, duty: Duty) -> None:
@@ -222,3 +225,13 @@ class _Worker:
             owned = self._following.assigned()
             self._health.assigned(None if owned is None else len(owned))
             self._metrics.set_lag(self._following.lags())
+
+    async def _follow_others(self) -> None:
+        """Look every second how far the other workers have come; one that cannot tell is late."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    await self._following.look_at_others()
+            except (KafkaError, TimeoutError) as error:
+                log.debug("the group does not answer: %r", error)

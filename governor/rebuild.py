@@ -35,7 +35,7 @@ from governor.core.restore import (
     without_waiting,
     woken,
 )
-from governor.core.standing import ControlState, Standing, name64
+from governor.core.standing import Standing, name64
 from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
 
@@ -268,8 +268,7 @@ class Rebuild:
         for _ in range(_TRIES):
             # Before the topic is read: what somebody else writes meanwhile is not overwritten.
             state, _standings = await self._ledger.load([])
-            whole = topics.CONTROL not in source.offsets
-            after = ControlState(state.version) if whole else state
+            after = state
             async for control in self._control_records(source):
                 after = apply_control(after, control)
             if msgspec.structs.replace(after, version=state.version) == state:

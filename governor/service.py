@@ -7,7 +7,7 @@ import msgspec
 
 from governor.codec.waiting import decode_body, encode_body
 from governor.core import model
-from governor.core.facts import apply_control
+from governor.core.facts import apply_control, scope_of
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Policy
 from governor.core.record import is_final
@@ -186,7 +186,7 @@ class Governor:
             for control in controls:
                 after = apply_control(after, control)
             if after == state or await self._ledger.commit_control(state.version, after):
-                return tuple({_reach(control) for control in controls})
+                return tuple({scope_of(control) for control in controls})
         raise LedgerUnavailable("the control state changes faster than it can be written")
 
     def _turns(
@@ -295,8 +295,3 @@ def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[
             waits = None if is_final(standing, message) else standing.waits(message)
             if waits is None or waits.attempt != one.waiting.attempt:
                 yield replace(one, waiting=waits)
-
-
-def _reach(control: model.Control) -> Scope:
-    scope = control.scope
-    return Scope(scope.campaign, scope.channel, scope.category)

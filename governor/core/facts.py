@@ -196,12 +196,17 @@ def _with_refusal(
     return _with_consent(standing, Consent("withdraw", purpose, channel, None, None, feedback.at))
 
 
+def scope_of(control: model.Control) -> Scope:
+    """Return what *control* covers."""
+    return Scope(control.scope.campaign, control.scope.channel, control.scope.category)
+
+
 def apply_control(state: ControlState, control: model.Control) -> ControlState:
     """Return the control in force after *control*; lifting with an empty scope lifts all.
 
     The same control once more changes nothing, whatever came after it.
     """
-    scope = Scope(control.scope.campaign, control.scope.channel, control.scope.category)
+    scope = scope_of(control)
     mark = name64(f"{control.id} {control.at} {control.action} {scope}")
     if mark in state.applied:
         return state

@@ -231,11 +231,14 @@ class Assignment:
         return any(fetch.started for fetch in self._in_flight)
 
     def committable(self) -> dict[Partition, int]:
-        """Return the applied prefixes that are not committed yet."""
+        """Return the applied prefixes that are not committed yet, gaps without records included.
+
+        So the other workers see a log that ends in transaction markers as read to its end.
+        """
         return {
-            partition: progress.applied_to
+            partition: progress.applied
             for partition, progress in self._of.items()
-            if progress.applied_to is not None and progress.applied_to != progress.committed
+            if progress.applied_to is not None and progress.applied != progress.committed
         }
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:

@@ -96,6 +96,25 @@ class ClientThread(AIOKafkaConsumerThread):
         ends = await self._ensure_consumer().end_offsets(wanted) if wanted else {}
         return {Partition(*each): end for each, end in ends.items()}
 
+    async def others(self, topics: Iterable[str]) -> dict[Partition, tuple[int, int]]:
+        """Return what the group has committed, and the end, of partitions owned by others."""
+        client = self._ensure_consumer()
+        own = client.assignment()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in client.partitions_for_topic(topic) or ()
+        ]
+        others = [each for each in partitions if each not in own]
+        if not others:
+            return {}
+        commits = await client._coordinator.fetch_committed_offsets(others)
+        ends = await client.end_offsets(others)
+        return {
+            Partition(*each): (max(0, commits[each].offset) if each in commits else 0, ends[each])
+            for each in others
+        }
+
 
 def _seen(client: AIOKafkaConsumer) -> dict[Partition, Seen]:
     subscription = client._subscription.subscription

@@ -22,6 +22,7 @@ class Following:
         self._prefix = prefix
         self._tick = tick
         self._app: Any = None
+        self._marks: dict[Partition, tuple[float, int]] = {}
         self._restrictive = frozenset(
             prefix + name for name in (topics.CONSENTS, topics.CANCELLATIONS, topics.CONTROL)
         )
@@ -67,7 +68,32 @@ class Following:
         for each in owned:
             if each.topic in self._restrictive and (words := self._behind(owned, each)) is not None:
                 return f"{each.topic}/{each.partition} is {words}"
+        for each, (since, _) in self._marks.items():
+            if each not in set(owned) and (behind := self._tick() - since) > CONSENTS_WITHIN:
+                return f"{each.topic}/{each.partition} of another worker is {behind:.0f} s behind"
         return None
+
+    async def look_at_others(self) -> None:
+        """Note how far the other workers have committed what restricts.
+
+        What is due may be anybody's, so a worker that died with withdrawals unread holds all. A
+        mark is an end that was once seen; it goes on when the group has committed up to it, so a
+        steady flow is not taken for a lag.
+        """
+        owned = self.assigned()
+        if owned is None:
+            return
+        found = await self._consumer().others(self._restrictive)
+        now = self._tick()
+        marks: dict[Partition, tuple[float, int]] = {}
+        for each, (committed, end) in found.items():
+            since, mark = self._marks.get(each, (now, end))
+            marks[each] = (now, end) if committed >= mark else (since, mark)
+        self._marks = marks
+
+    def _consumer(self) -> Consumer:
+        consumer: Consumer = self._app._consumer
+        return consumer
 
     def _behind(self, owned: Assignment, partition: Partition) -> str | None:
         at = owned[partition].caught_up_at

@@ -12,7 +12,7 @@ from mode import Service
 
 from governor.stream.assignment import Assignment, Changes, Seen
 from governor.stream.client import Batches, ClientThread
-from governor.stream.fetch import Fetch, Lane, Partition
+from governor.stream.fetch import Fetch, Partition
 from governor.stream.order import Order
 from governor.stream.settings import StreamSettings
 from governor.stream.watchdog import LagWatch, StuckError, coordination_fault, watch
@@ -134,19 +134,12 @@ class Consumer(driver.Consumer):
         )
         return ends
 
-    def lags(self) -> dict[Partition, int]:
-        """Return for each partition how many records are not applied, as last heard."""
-        return {each: self.assigned[each].lag for each in self.assigned}
-
-    def caught_up(self) -> dict[Partition, float | None]:
-        """Return for each partition of the first lane when all it held was last known applied.
-
-        Times are those of `time.monotonic`, never later than the broker's answer that they rest
-        on; None: not since the assignment.
-        """
-        lanes = self.settings.topics
-        firsts = [each for each in self.assigned if lanes[each.topic] is Lane.FIRST]
-        return {each: self.assigned[each].caught_up_at for each in firsts}
+    async def others(self, topics: Iterable[str]) -> dict[Partition, tuple[int, int]]:
+        """Ask what the group has committed, and the end, of partitions owned by others."""
+        found: dict[Partition, tuple[int, int]] = await self._thread.call_thread(
+            self._thread.others, list(topics)
+        )
+        return found
 
     def abandon(self, fetch: Fetch) -> None:
         """Give up a fetch whose work failed; nothing after it is committed either."""

@@ -11,9 +11,8 @@ import msgspec
 
 from governor.codec.decode import EventKind, decode_event
 from governor.codec.waiting import decode_body, encode_body
-from governor.core import model
 from governor.core.case import Case
-from governor.core.facts import apply_control
+from governor.core.facts import apply_control, scope_of
 from governor.core.incoming import Incoming, Told
 from governor.core.instant import format_instant, format_second, parse_instant
 from governor.core.person import Person
@@ -139,7 +138,7 @@ class Story:
                 told.append(value)
             else:
                 self.control = apply_control(self.control, value)
-                covered.append(_scope(value))
+                covered.append(scope_of(value))
         return Turn(PERSON, now, tuple(told), tuple(fresh), tuple(covered), due=True)
 
     def take(self, turn: Turn, *, publish: bool = True) -> list[str]:
@@ -291,8 +290,3 @@ def bare(resolution: Resolution) -> Resolution:
         reconstructed=False,
         waiting=None,
     )
-
-
-def _scope(control: model.Control) -> Scope:
-    scope = control.scope
-    return Scope(scope.campaign, scope.channel, scope.category)

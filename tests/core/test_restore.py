@@ -150,7 +150,9 @@ def test_the_order_of_final_verdicts_does_not_matter_and_no_version_goes_down(
     # Whatever a lost ledger or a twin may have made of one message besides.
     for one in chance.sample(all_of_them, min(3, len(all_of_them))):
         all_of_them.append(replace(one, at=one.at + chance.choice([-HOUR, 0, HOUR]), seq=99))
-        all_of_them.append(Judged(one.message, one.at + 5, "expired", 0, 9, 98, one.digest))
+        late = one.at + 2 * HOUR
+        all_of_them.append(Judged(one.message, late, "expired", 0, 9, 98, one.digest))
+    released = {one.message for one in all_of_them if isinstance(one, Entry)}
     expected: tuple[Any, ...] | None = None
     for _ in range(3):
         standing = STRANGER
@@ -163,12 +165,13 @@ def test_the_order_of_final_verdicts_does_not_matter_and_no_version_goes_down(
         messages += [one.message for one in standing.judged]
         assert len(messages) == len(set(messages))
         assert list(standing.log) == sorted(standing.log, key=lambda one: (one.at, one.seq))
+        assert released <= {one.message for one in standing.log}
         expected = expected or known(standing)
         assert known(standing) == expected
 
 
 ENTRY = Entry(1, at("10:00"), "promotional", 7, "email", seq=3)
-JUDGED = Judged(1, at("09:00"), "cap_reached", 0, 1, 2, 5)
+JUDGED = Judged(1, at("11:00"), "cap_reached", 0, 1, 2, 5)
 WAITS = Waiting(
     1,
     5,

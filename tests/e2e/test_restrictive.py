@@ -158,3 +158,25 @@ def test_a_new_profile_wakes_what_waits_for_the_hours_of_the_old_one(gate: Stage
     assert (held["outcome"], held["code"]) == ("defer", "quiet_hours")
     gate.tell(topics.PROFILES, profile(person, time_zone=closed_zone(open_=True)))
     assert verdict(gate, person) == ("release", None)
+
+
+def test_withdrawals_unread_in_a_dead_workers_partitions_hold_what_is_due_everywhere(
+    stage: Stage,
+) -> None:
+    dead, alive = (
+        stage.worker(GOVERNOR_INSTANCE=name, GOVERNOR_SESSION_TIMEOUT="15s").wait_until_ready()
+        for name in ("one", "two")
+    )
+    crowd = people("withdraws", 40)
+    stage.tell(topics.CONSENTS, *map(consent, crowd))
+    for person in crowd:
+        stage.send(topics.CANDIDATES, candidate(person, "m-1", not_before=moment(12)))
+    stage.flush()
+    stage.wait_for(lambda: len(stage.decisions()) >= len(crowd))
+    dead.kill()
+    stage.tell(topics.CONSENTS, *(consent(person, "withdraw", 0) for person in crowd))
+    for person in crowd:
+        decision = stage.final(person, "m-1", within=60)
+        assert (decision["outcome"], decision["code"]) == ("suppress", "consent_withdrawn")
+    assert stage.released() == []
+    assert alive.metric("governor_held_closed_seconds_total", cause="consents") > 0

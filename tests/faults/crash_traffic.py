@@ -34,16 +34,17 @@ class Sent(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def policy(opens: datetime) -> Json:
-    """Return a policy with short windows; calls may be made but for the minute after *opens*."""
-    closed = opens.astimezone(UTC) + timedelta(minutes=1)
-    open_again = closed + timedelta(minutes=1)
-    end = (open_again + timedelta(hours=2)).strftime("%H:%M")
-    start = (closed - timedelta(minutes=5)).strftime("%H:%M")
-    allow = [f"{start}-{closed:%H:%M}", f"{open_again:%H:%M}-{end}"]
+def policy(local: datetime, zone: str = "UTC") -> Json:
+    """Return a policy with short windows; calls may be made but for a minute after the next.
+
+    *local* is what the clock shows in *zone* when it begins, some hours from midnight.
+    """
+    closed, open_again = local + timedelta(minutes=1), local + timedelta(minutes=2)
+    start, end = local - timedelta(minutes=5), local + timedelta(hours=2)
+    allow = [f"{start:%H:%M}-{closed:%H:%M}", f"{open_again:%H:%M}-{end:%H:%M}"]
     return {
         "version": 1,
-        "defaults": {"time_zone": "UTC", "expires_after": "7d"},
+        "defaults": {"time_zone": zone, "expires_after": "7d"},
         "categories": {
             "promotional": {"purpose": "marketing", "basis": ["consent", "soft_opt_in"]},
             "service": {

@@ -70,8 +70,11 @@ class Journal:
         while True:
             await asyncio.sleep(0.1)
             consumer, now = consumer_of(app), time.monotonic()
-            ages = {"-".join(map(str, p)): t and now - t for p, t in consumer.caught_up().items()}
-            lags = {"-".join(map(str, p)): lag for p, lag in consumer.lags().items()}
+            owned, lanes = consumer.assigned, consumer.settings.topics
+            lags = {"-".join(map(str, each)): owned[each].lag for each in owned}
+            firsts = [each for each in owned if lanes[each.topic] is Lane.FIRST]
+            times = {"-".join(map(str, each)): owned[each].caught_up_at for each in firsts}
+            ages = {name: at and now - at for name, at in times.items()}
             path.with_suffix(".new").write_text(json.dumps({"lags": lags, "caught_up": ages}))
             path.with_suffix(".new").replace(path)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tests.faults.oracle import records
-from tests.faults.oracle.book import Candidate, Fact, message_of
+from tests.faults.oracle.book import Candidate, Fact, message_of, variants_of
 from tests.faults.oracle.caps import Send, reached, settled
 from tests.faults.oracle.consent import refusal
 from tests.faults.oracle.records import Json, instant, moment
@@ -19,6 +19,8 @@ from tests.faults.oracle.rules import Message, Rules, is_open
 from tests.faults.oracle.verdicts import Decided
 
 Reach = tuple[int, ...]
+
+_LATER = 3_600_000
 
 
 class Known:
@@ -85,8 +87,22 @@ class Group:
             promises = ", ".join(sorted({self.promises[one] for one in against}))
             return f"{promises}: released against {sorted(against)}" if against else None
         if code in against or (code == "cancelled" and _maybe_cancelled(candidate, known)):
-            return None
+            return self._wrong_time(rules, candidate, message, decided, known)
         return f"one-verdict: {outcome} for {code}, which cannot be (there is {sorted(against)})"
+
+    def _wrong_time(
+        self, rules: Rules, candidate: Candidate, message: Message, decided: Decided, known: Known
+    ) -> str | None:
+        """Say why it cannot be the first second to go, where there is only one variant."""
+        at = instant(decided.value["eligible_at"])
+        if at is None or len(variants_of(candidate.value)) > 1:
+            return None
+        if against := self.reasons(rules, candidate, message, at, known):
+            return f"explained: it says {at}, but then stands {sorted(against)}"
+        sooner = at - 1_000
+        if sooner > decided.at and not self.reasons(rules, candidate, message, sooner, known):
+            return f"explained: it says {at}, but could go a second sooner"
+        return None
 
 
 def _of_the_person(
@@ -185,7 +201,8 @@ def _validity(rules: Rules, candidate: Candidate, value: Json, at: int) -> set[s
     if not_before is not None and at < not_before:
         found.add("not_yet")
     if expires_at is None:
-        expires_at = candidate.first_at + rules.expires_after
+        # Counted from when it was first judged, which is a little later.
+        expires_at = candidate.first_at + rules.expires_after + _LATER
     if at >= expires_at:
         found.add("expired")
     return found

@@ -9,6 +9,8 @@ from random import Random
 
 from tests.faults.simulation.loop import OWNER, VirtualLoop
 
+_BETWEEN = ("after commit", "before publish")
+
 
 @dataclass(frozen=True)
 class Weather:
@@ -19,12 +21,16 @@ class Weather:
     slow: float = 0.0
     away: float = 0.0
     partial: float = 0.0
+    zombie: float = 0.0
+    """To be frozen for longer than a session between a commit and its publishing."""
 
     @staticmethod
     def of(chance: Random) -> Weather:
         """Draw the weather of one run; some runs are calm, so that little things show."""
         if chance.random() < 0.1:
             return Weather()
+        if chance.random() < 0.2:
+            return Weather(zombie=0.1)
         scale = chance.choice([0.003, 0.01, 0.03])
         kinds = [chance.random() < 0.6 for _ in range(5)]
         return Weather(*(scale * on for on in kinds))
@@ -58,11 +64,9 @@ class Faults:
             self.killed.append(owner)
             self._loop.kill(owner)
         elif self._happens(weather.freeze):
-            self._count("freeze", name)
-            self._loop.freeze(owner)
-            # In nobody's context: what belongs to a frozen process does not run.
-            length = self._chance.uniform(0.5, 16.0)
-            self._loop.call_later(length, self._loop.thaw, owner, context=Context())
+            self._freeze(name, owner, self._chance.uniform(0.5, 16.0))
+        elif name in _BETWEEN and self._happens(weather.zombie):
+            self._freeze(name, owner, self._chance.uniform(8.0, 16.0))
         elif self._happens(weather.slow):
             self._count("slow", name)
             await asyncio.sleep(self._chance.choice([0.2, 1.0, 4.0, 7.0]))
@@ -70,6 +74,12 @@ class Faults:
         else:
             return
         await asyncio.sleep(0)
+
+    def _freeze(self, name: str, owner: str, length: float) -> None:
+        self._count("freeze", name)
+        self._loop.freeze(owner)
+        # In nobody's context: what belongs to a frozen process does not run.
+        self._loop.call_later(length, self._loop.thaw, owner, context=Context())
 
     def away(self, name: str) -> bool:
         """Tell whether a dependency fails here."""
