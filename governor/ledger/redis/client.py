@@ -67,24 +67,27 @@ def connect(url: str, timeout: float = 2.0, guard: Guard | None = None) -> Clien
 
 
 def _client(url: str, options: dict[str, Any]) -> Client:
-    parts = urlsplit(url)
-    if parts.scheme in {"redis", "rediss", "unix"}:
+    written, _, rest = url.partition("://")
+    if written in {"redis", "rediss", "unix"}:
         return Redis.from_url(url, **options)
-    scheme, _, kind = parts.scheme.partition("+")
+    scheme, _, kind = written.partition("+")
     if scheme not in {"redis", "rediss"} or kind not in {"cluster", "sentinel"}:
         raise ValueError(
-            f"`{parts.scheme}://` is no way to Redis;"
+            f"`{written}://` is no way to Redis;"
             " use redis://, rediss://, redis+cluster:// or redis+sentinel://"
         )
-    login, _, hosts = parts.netloc.rpartition("@")
+    # Not `urlsplit`, which takes several hosts, one of them in brackets, for a broken address.
+    rest, _, query = rest.partition("?")
+    places, _, path = rest.partition("/")
+    login, _, hosts = places.rpartition("@")
     name, _, password = map(unquote, login.partition(":"))
     options |= {"username": name or None, "password": password or None, "ssl": scheme == "rediss"}
-    options |= {option: value for option, value in parse_qsl(parts.query) if option[:4] == "ssl_"}
+    options |= {option: value for option, value in parse_qsl(query) if option[:4] == "ssl_"}
     if kind == "cluster":
         greet = options.pop("redis_connect_func", None)
         nodes = [ClusterNode(*address) for address in _addresses(hosts, 6379)]
         return _greeting(RedisCluster(startup_nodes=nodes, **options), greet)
-    service, _, database = parts.path.strip("/").partition("/")
+    service, _, database = path.strip("/").partition("/")
     shared = {option: options[option] for option in options if option[:3] in {"soc", "ssl"}}
     watchers = _addresses(hosts, 26379)
     sentinel = Sentinel(watchers, 0, shared, **options)  # type: ignore[no-untyped-call]
