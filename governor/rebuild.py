@@ -45,7 +45,7 @@ Fold = Callable[[Standing], Standing]
 Step = tuple[str, Fold]
 
 _UNREADABLE = (Rejected, KeyError, TypeError, ValueError, AttributeError)
-_AT_ONCE = 500
+_AT_ONCE = 1_000
 _TRIES = 50
 _WITHIN = 24 * 3600.0
 UNDER_WAY = 5.0

@@ -113,7 +113,8 @@ class Scale:
                     exposure * math.pow(2.0, (sent - at) / half_life)
                     for sent, exposure in self._sends
                     if sent > start
-                ]
+                ],
+                0.0,
             )
         return known
 

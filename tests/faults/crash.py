@@ -135,14 +135,12 @@ class CrashRun:
         _, name = self._due.pop(0)
         settings = {"PYTHONPATH": str(Path(__file__).parents[2]), "session_timeout": "6s"}
         member_name = {"instance": name} if self._static else {}
-        plan = ""
-        kill_at = float("inf")
+        plan, kill_at = "", float("inf")
         if not calm:
-            if self._chance.random() < 0.75:
-                how = self._chance.choice(_HOW)
-                plan = f"{self._chance.choice(POINTS)}:{self._chance.choice([1, 3, 10, 30])}:{how}"
-            else:
-                kill_at = time.monotonic() + self._chance.uniform(4, 20)
+            how, point = self._chance.choice(_HOW), self._chance.choice(POINTS)
+            plan = f"{point}:{self._chance.choice([1, 1, 2, 4, 8])}:{how}"
+            # A worker that does not come to its point is killed wherever it is.
+            kill_at = time.monotonic() + self._chance.uniform(8, 20)
         planned = {"CRASH_PLAN": plan} if plan else {}
         worker = self._stage.worker(COMMAND, **settings, **member_name, **planned, **self._mutation)
         self._members.append(Member(worker, name, planned=plan, kill_at=kill_at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -58,10 +59,13 @@ def test_never_above_a_cap_what_a_crash_took_from_the_ledger_is_read_again(
     stage.wait_for(lambda: len(stage.released()) == 40)
     before = held_for(worker)
 
+    # The worker does not see the server go. Then candidates are there at once, and every one of
+    # them would break the cap.
+    worker.process.send_signal(signal.SIGSTOP)
     crash(own_redis, keeping=survives)
     own_redis.start()
-    # They come at once: every one of them would break the cap.
     stage.tell(topics.CANDIDATES, *(candidate(one, "m-2") for one in names))
+    worker.process.send_signal(signal.SIGCONT)
     assert "read again from the topics" in wait_until_restoring(stage)
     assert codes(stage, names, "m-2") == {"cap_reached": 40}
     assert sent(stage) == once(

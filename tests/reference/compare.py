@@ -35,9 +35,9 @@ FIELDS = [
     "eligible_at",
     "attempt",
     "decided_at",
-    "intrusiveness",
 ]
 TIMES = {"eligible_at", "decided_at"}
+NEAR = 0.0001
 
 
 class ProductRefused(Exception):
@@ -82,16 +82,21 @@ def _in_process(arguments: list[str]) -> tuple[int, str]:
 
 
 def essence(line: Line) -> tuple[Any, ...]:
-    """The fields that must agree, times as milliseconds, points to the millionth."""
-    return tuple(_comparable(name, line.get(name)) for name in FIELDS)
+    """The fields that must agree, times as milliseconds."""
+    return tuple(
+        parse_time(line[name]) if name in TIMES and line.get(name) else line.get(name)
+        for name in FIELDS
+    )
 
 
-def _comparable(name: str, value: Any) -> Any:
-    if value and name in TIMES:
-        return parse_time(value)
-    if value and name == "intrusiveness":
-        return {part: round(points, 6) for part, points in value.items()}
-    return value
+def agree(mine: Line, theirs: Line) -> bool:
+    """Whether two decisions say the same, points as near as they are written."""
+    points = [line.get("intrusiveness") or {} for line in (mine, theirs)]
+    return (
+        essence(mine) == essence(theirs)
+        and points[0].keys() == points[1].keys()
+        and all(abs(points[1][part] - value) < NEAR for part, value in points[0].items())
+    )
 
 
 def by_person(lines: list[Line]) -> dict[str, list[Line]]:
@@ -125,7 +130,7 @@ def _first_difference(person: str, expected: list[Line], actual: list[Line]) -> 
     for index in range(max(len(expected), len(actual))):
         mine = expected[index] if index < len(expected) else None
         theirs = actual[index] if index < len(actual) else None
-        if mine and theirs and essence(mine) == essence(theirs):
+        if mine and theirs and agree(mine, theirs):
             continue
         message = (mine or theirs or {})["message"]
         earlier = [_short(line) for line in expected[:index] if line["message"] == message]

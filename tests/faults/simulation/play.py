@@ -233,6 +233,7 @@ def play(seed: int, policy: Policy) -> Played:
     try:
         run.loop.run_until_complete(run.play())
         ended, at_rest, lines = run.now() - GRACE, run.at_rest(), run.broker.lines()
+        steps = run.loop.steps
     finally:
         run.loop.bury()
     report = examine(Book(lines, Rules(RULES)), BOUNDS, ended)
@@ -240,7 +241,7 @@ def play(seed: int, policy: Policy) -> Played:
     report.defects.extend(f"a worker ended by itself: {error!r}" for error in run.world.errors)
     if not at_rest:
         report.defects.append("nothing-lost: the run did not come to rest")
-    return Played(seed, report, run.faults.counts, run.loop.steps)
+    return Played(seed, report, run.faults.counts, steps)
 
 
 def stale_bodies(lines: Iterable[Line]) -> Iterator[str]:

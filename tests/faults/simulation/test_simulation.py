@@ -1,0 +1,83 @@
+"""Runs in virtual time keep every promise, whatever is killed, frozen, slow or away, and where.
+
+A run that fails names its seed: `python -m tests.faults.simulation --first SEED` plays it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from governor.core.policy import Policy
+from tests.faults.mutations import MUTATIONS
+from tests.faults.simulation.play import load, play
+
+ROOT = Path(__file__).parents[3]
+RUNS = [sys.executable, "-m", "tests.faults.simulation"]
+SIGNS = ["counted-at-delivery", "repeat-judged-anew", "acknowledged-before-delivery"]
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("first", range(0, 160, 20))
+def test_no_interleaving_and_no_crash_breaks_a_promise(policy: Policy, first: int) -> None:
+    runs = [play(seed, policy) for seed in range(first, first + 20)]
+    found = {run.seed: run.defects[:3] for run in runs if run.defects}
+    assert not found, f"python -m tests.faults.simulation --first {next(iter(found))}"
+    assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
+
+
+def test_the_same_seed_gives_the_same_run(policy: Policy) -> None:
+    once, again = play(11, policy), play(11, policy)
+    assert (once.report, once.faults, once.steps) == (again.report, again.faults, again.steps)
+
+
+def test_the_runs_meet_every_kind_of_fault_at_every_step(policy: Policy) -> None:
+    met: Counter[str] = Counter()
+    for seed in range(500, 560):
+        met.update(play(seed, policy).faults)
+    kinds = {name.split()[0] for name in met}
+    assert kinds == {"kill", "freeze", "slow", "away", "partial"}
+    steps = {name.partition(" ")[2] for name in met}
+    assert steps >= {
+        *("before load", "after load", "before commit", "after commit", "after claim"),
+        *("before publish", "within publish", "after publish"),
+        *("before acknowledge", "after acknowledge", "before offsets", "after offsets"),
+    }
+
+
+def caught(mutation: str) -> subprocess.CompletedProcess[str]:
+    command = [*RUNS, "--runs", "400", "--most", "1", "--mutation", mutation]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("mutation", SIGNS)
+def test_the_oracle_notices_a_deliberate_bug(mutation: str) -> None:
+    done = caught(mutation)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "seed " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutation", sorted(set(MUTATIONS) - set(SIGNS)))
+def test_the_oracle_notices_every_other_deliberate_bug(mutation: str) -> None:
+    done = caught(mutation)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "seed " in done.stdout
