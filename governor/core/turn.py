@@ -57,6 +57,11 @@ def reconsider(
     """
     message = name64(release.incoming.candidate.id)
     entry = standing.released(message)
+    if release.entry is not None and entry is None and not is_final(standing, message):
+        # The ledger has lost it: it takes its slot again, or gets the verdict that holds now.
+        person = Person(setting, standing, Turn(release.key, now))
+        again = person.judge_anew(release.incoming, standing.waits(message), release.attempt)
+        return person.standing, again
     if entry is None or release.entry is None or entry.seq != release.seq:
         return standing, release
     if entry.settled != SENT:
