@@ -58,6 +58,8 @@ class Stage:
             {
                 "bootstrap.servers": brokers,
                 "partitioner": "murmur2_random",
+                # Else a retry, as a new topic's first leader causes it, changes the order.
+                "enable.idempotence": True,
                 "message.max.bytes": 9_000_000,
                 "log_level": 0,
             }

@@ -30,7 +30,10 @@ class Bench:
         self.name = f"t{uuid.uuid4().hex[:8]}"
         self.topics = {f"{self.name}.{topic}": lane for topic, lane in LANES.items()}
         kafka.create_topics(*self.topics, partitions=partitions)
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        # Without idempotence a retry, as a new topic's first leader causes it, changes the order.
+        self._producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "log_level": 0}
+        )
         self._errors: list[KafkaError] = []
         self._workers: list[subprocess.Popen[bytes]] = []
         self.sent: list[str] = []
