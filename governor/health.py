@@ -1,9 +1,12 @@
 """Whether this worker judges, and whether it is stuck: what the orchestrator and ops ask for."""
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple, TypedDict
 
 from governor.metrics import CAUSES, Cause, Metrics
+
+log = logging.getLogger(__name__)
 
 STUCK_AFTER = 30.0
 
@@ -71,14 +74,18 @@ class Health:
         """Hold the gate closed; held twice for a cause counts once."""
         now = self._clock()
         known = self._holds.get(cause)
+        if known is None:
+            log.warning("the gate is held (%s): %s", cause, detail)
         self._holds[cause] = Hold(known.since if known else now, detail)
         self._counted_to.setdefault(cause, now)
 
     def release(self, cause: Cause) -> None:
         """End the hold for *cause*, if there is one."""
         self._count_held()
-        if self._holds.pop(cause, None) is not None:
+        held = self._holds.pop(cause, None)
+        if held is not None:
             del self._counted_to[cause]
+            log.warning("no longer held (%s), after %.1f s", cause, self._clock() - held.since)
 
     def assigned(self, partitions: int | None) -> None:
         """Note how many partitions are owned; None: not known yet, or being redistributed."""

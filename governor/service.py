@@ -104,12 +104,12 @@ class Governor:
         return judgement
 
     async def wake(self, until: int, *, catch_up: bool = False, limit: int = 500) -> Judgement:
-        """Judge up to *limit* people with something due at *until* (ms) or before, as of then.
+        """Judge about *limit* people with something due at *until* (ms) or before, as of then.
 
         With *catch_up* each message is judged at its own time.
         """
         keys = await self._ledger.claim(until, limit)
-        judgement = Judgement(more=len(keys) == limit)
+        judgement = Judgement(more=len(keys) >= limit)
         await self._take([Turn(key, until, due=True, catch_up=catch_up) for key in keys], judgement)
         return judgement
 

@@ -59,3 +59,11 @@ def format_second(at: int) -> str:
 def ceil_second(at: int) -> int:
     """Return the first whole second that is not before *at*."""
     return -(-at // SECOND) * SECOND
+
+
+def format_length(duration: int) -> str:
+    """Write a duration as the policy does, in its largest whole unit; one day is `24h`."""
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
+        if duration % size == 0 and (size, duration) != (DAY, DAY):
+            return f"{duration // size}{unit}"
+    return f"{duration // SECOND}s"

@@ -48,8 +48,9 @@ class Ledger(Protocol):
         """Write *state* if the version *expected* still stands."""
 
     async def claim(self, until: int, limit: int) -> list[str]:
-        """Return up to *limit* keys with a message due at *until* (ms) or before, soonest first.
+        """Return keys with a message due at *until* (ms) or before, soonest first: about *limit*.
 
+        Fewer than *limit* only when no more are due now.
         A claimed key is not given to others for a short while, and comes back afterwards unless
         a commit has moved or removed its hint. It may be stale: the standing decides.
         """

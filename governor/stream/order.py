@@ -126,26 +126,27 @@ def placed(records: Iterable[Record], lane: Lane, since: int = 0) -> Iterator[Pl
         yield Place(at, lane, record.topic, record.partition, record.offset), record
 
 
-def merge(kept: Mapping[Partition, Sequence[Placed]], holding: Iterable[Partition]) -> list[Record]:
-    """Return the records that nothing can precede any more, in the order of the record clock.
+def merge(kept: Mapping[Partition, Sequence[Placed]], holding: Iterable[Partition]) -> list[Placed]:
+    """Return the records of the moments that are known whole, in the order of the record clock.
 
-    `holding` are the partitions that have more to come: no record may go that stands behind the
-    last one known of any of them, and none at all while nothing is known of one.
+    `holding` are the partitions that have more to come: no record may go that stands at or behind
+    the last moment known of any of them, and none at all while nothing is known of one.
     """
-    last_known = [kept[partition][-1][0] if kept.get(partition) else None for partition in holding]
-    if None in last_known:
-        return []
-    bound = min((place for place in last_known if place is not None), default=None)
-    taken: list[Record] = []
-    for place, record in heapq.merge(*kept.values(), key=lambda item: item[0]):
-        if bound is not None and place > bound:
+    last_known = [kept[partition][-1][0].at if kept.get(partition) else 0 for partition in holding]
+    bound = min(last_known, default=None)
+    taken: list[Placed] = []
+    for item in heapq.merge(*kept.values(), key=lambda item: item[0]):
+        if bound is not None and item[0].at >= bound:
             break
-        taken.append(record)
+        taken.append(item)
     return taken
 
 
 class RecordOrder:
-    """Replay: the records of all partitions, merged by their own time."""
+    """Replay: the records of all partitions, merged by their own time.
+
+    A moment is handed out whole, so that what is applied first at it also comes first.
+    """
 
     channels = ("merged",)
 
@@ -153,13 +154,15 @@ class RecordOrder:
         self._lanes = lanes
         self._limit = limit
         self._kept: dict[Partition, list[Placed]] = {}
-        self._merged: deque[Record] = deque()
+        self._merged: deque[Placed] = deque()
 
     def wanted(self, channel: str, assigned: Iterable[Partition]) -> list[Partition]:
-        """Return the partitions of which little is kept."""
+        """Return the partitions of which little is kept, or no more than part of a moment."""
         del channel
-        enough = 4 * self._limit
-        return [each for each in sorted(assigned) if len(self._kept.get(each, ())) < enough]
+        return [each for each in sorted(assigned) if not self._enough(self._kept.get(each, ()))]
+
+    def _enough(self, kept: Sequence[Placed]) -> bool:
+        return len(kept) >= 4 * self._limit and kept[0][0].at < kept[-1][0].at
 
     def add(self, channel: str, batches: Mapping[Partition, Sequence[Record]]) -> None:
         """Keep what a fetch brought."""
@@ -174,7 +177,12 @@ class RecordOrder:
         del channel
         if not self._merged and any(self._kept.values()):
             await self._merge(desk)
-        return [self._merged.popleft() for _ in range(min(self._limit, len(self._merged)))]
+        taken: list[Placed] = []
+        while self._merged and (
+            len(taken) < self._limit or self._merged[0][0].at == taken[-1][0].at
+        ):
+            taken.append(self._merged.popleft())
+        return [record for _, record in taken]
 
     async def _merge(self, desk: Desk) -> None:
         ends = await desk.ends(list(desk.assigned))
@@ -184,7 +192,7 @@ class RecordOrder:
             if (desk.assigned[partition].position or 0) < ends.get(partition, 0)
         ]
         taken = merge(self._kept, holding)
-        counts = Counter(Partition(record.topic, record.partition) for record in taken)
+        counts = Counter(Partition(place.topic, place.partition) for place, _ in taken)
         for partition, count in counts.items():
             del self._kept[partition][:count]
         self._merged.extend(taken)

@@ -129,7 +129,10 @@ def test_a_mode_may_name_what_governor_itself_counts() -> None:
         modes={"caps.quota": "shadow", "caps.comfort": "shadow", "oversight.look": "shadow"},
     )
     assert not read.modes.enforced("caps", "quota")
-    assert flaws(modes={"caps.quota": "shadow"}) == ["`quota` is no id of `caps`, known: `comfort`"]
+    assert policy(modes={"caps.quota": "shadow"}).modes.enforced("caps", "comfort")
+    assert flaws(modes={"caps.weekly": "shadow"}) == [
+        "`weekly` is no id of `caps`, known: `comfort`, `quota`"
+    ]
 
 
 @pytest.mark.parametrize("rule", ["consent", "validity", "control", "consent.marketing"])

@@ -379,3 +379,15 @@ def test_every_way_to_redis_has_an_address() -> None:
     ):
         with pytest.raises(ValueError, match="GOVERNOR_REDIS: "):
             connect(wrong)
+
+
+@pytest.mark.parametrize("lease", [0, 2000])
+async def test_hints_that_are_too_early_hide_nothing_that_is_due(
+    redis_url: str, lease: int
+) -> None:
+    async with opened(redis_url, lease=lease) as ledger, raw(redis_url) as redis:
+        await redis.flushall()
+        await ledger.commit([Change("due", 0, standing(1, NOW))])
+        await redis.zadd("g:due", {f"stale-{number}": NOW - 10 for number in range(5)})
+        assert await ledger.claim(NOW, 2) == ["due"]
+        assert await redis.zrange("g:due", 0, -1) == [b"due"]

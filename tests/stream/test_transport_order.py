@@ -252,7 +252,7 @@ def merged(
     buffers: Mapping[Partition, list[Written]], holding: Iterable[Partition] = ()
 ) -> list[Any]:
     kept = {of: list(placed(records, LANES[of.topic])) for of, records in buffers.items()}
-    return list(merge(kept, holding))
+    return [record for _, record in merge(kept, holding)]
 
 
 def at_of(records: Iterable[Any]) -> list[tuple[str, int]]:
@@ -275,11 +275,26 @@ def test_records_go_in_the_order_of_their_time_and_of_their_lane() -> None:
     ]
 
 
-def test_a_partition_with_more_to_come_holds_back_what_stands_behind_its_last_record() -> None:
+def test_a_partition_with_more_to_come_holds_back_its_last_moment_and_what_is_behind() -> None:
     buffers = {CONSENTS: timed(CONSENTS, 2, 5), OFFERS: timed(OFFERS, 1, 5, 6)}
-    held = at_of(merged(buffers, [CONSENTS]))
-    assert held == [("offers", 1), ("consents", 2), ("consents", 5)]
+    assert at_of(merged(buffers, [CONSENTS])) == [("offers", 1), ("consents", 2)]
     assert len(merged(buffers)) == 5
+
+
+async def test_a_moment_is_handed_out_whole_however_large_it_is() -> None:
+    assignment = owning(CONSENTS, OFFERS)
+    order = RecordOrder(LANES, limit=2)
+    desk = Counter(assignment, {OFFERS: 20, CONSENTS: 20})
+    offers, consents = timed(OFFERS, *[1] * 19, 2), timed(CONSENTS, *[1] * 19, 2)
+    for known in range(0, 20, 5):
+        some = slice(known, known + 5)
+        fetched = {OFFERS: offers[some], CONSENTS: consents[some]}
+        seen = dict.fromkeys(fetched, Seen(known + 5, 20, 1))
+        assert order.wanted("merged", assignment) == [CONSENTS, OFFERS]
+        assert not await order.take("merged", desk)
+        order.add("merged", assignment.admit(fetched, seen, 1))
+    assert await order.take("merged", desk) == [*consents[:19], *offers[:19]]
+    assert await order.take("merged", desk) == [consents[19], offers[19]]
 
 
 def test_nothing_goes_while_a_partition_with_more_to_come_is_unknown() -> None:

@@ -174,9 +174,7 @@ def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
     }
     for rule, path in paths.items():
         known[rule] = {str(entry["id"]) for _, entry in _entries(written, *path) if "id" in entry}
-    known["caps"].add("comfort")
-    if any("quota" in _keys(entry) for entry in _keys(written.get("categories")).values()):
-        known["caps"].add("quota")
+    known["caps"].update(RESERVED["caps"])
     known["persuasion"] = {str(key) for key in _keys(written.get("persuasion"))}
     if "intrusiveness" in written:
         known["intrusiveness"] = {"ceiling"}

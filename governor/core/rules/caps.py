@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from governor.core import model
 from governor.core.calendar import calendar_window
 from governor.core.case import Case
-from governor.core.instant import DAY, SECOND, ceil_second
+from governor.core.instant import DAY, SECOND, ceil_second, format_length
 from governor.core.policy import Cap, Quota, Window
 from governor.core.review import reviewed
 from governor.core.standing import REFUNDED, Entry, name64
@@ -45,7 +45,7 @@ def counted(entry: Entry) -> bool:
 def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:
     name = case.candidate.category
     sends = [e.at for e in _since(case, at - quota.window) if e.category == name and counted(e)]
-    window = Window("rolling", quota.window, _length(quota.window))
+    window = Window("rolling", quota.window, format_length(quota.window))
     outcome = _OUTCOMES[quota.at_quota]
     code: str | None = "bypass_quota"
     finding = _limit(case, variant, "quota", quota.limit, window, sends, at, outcome, code)
@@ -196,10 +196,3 @@ def _silence(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
         window=cap.window.text,
         eligible_at=None if last is None else ceil_second(last + cap.window.ms),
     )
-
-
-def _length(duration: int) -> str:
-    for unit, size in (("d", DAY), ("h", DAY // 24), ("m", DAY // 1440)):
-        if duration % size == 0 and (size, duration) != (DAY, DAY):  # one day is written 24h
-            return f"{duration // size}{unit}"
-    return f"{duration // SECOND}s"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from governor.core import model
 from governor.core.age import is_minor
 from governor.core.case import Case
-from governor.core.instant import DAY, HOUR, MINUTE, SECOND, ceil_second, format_instant
+from governor.core.instant import ceil_second, format_instant, format_length
 from governor.core.policy import Budget
 from governor.core.standing import REFUNDED, Entry, name64
 from governor.core.verdict import Finding, Outcome
@@ -75,7 +75,7 @@ def _budget(case: Case, variant: model.Variant, budget: Budget, at: int) -> Find
         code="pressure_budget",
         limit=budget.limit,
         observed=len(pressed),
-        window=_length(budget.window),
+        window=format_length(budget.window),
         eligible_at=frees,
     )
 
@@ -96,10 +96,3 @@ def _vulnerable(case: Case, variant: model.Variant, listed: frozenset[str], at: 
         code="vulnerable",
         observed=why,
     )
-
-
-def _length(duration: int) -> str:
-    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
-        if duration % size == 0:
-            return f"{duration // size}{unit}"
-    return f"{duration // SECOND}s"

@@ -83,19 +83,30 @@ class RedisLedger(Custody):
             return marks == [1]
 
     async def claim(self, until: int, limit: int) -> list[str]:
-        """Return up to *limit* keys with a message due at *until* (ms) or before, soonest first.
+        """Return keys with a message due at *until* (ms) or before, soonest first.
 
-        Hints that turn out to be too early are put right and left out.
+        Fewer than *limit* only when no more are due. Hints that turn out to be too early are put
+        right, left out, and looked behind.
         """
+        due: dict[str, None] = {}
+        put_right: set[str] = set()
         async with self._asking("claim"):
-            [found] = await self._send([_CLAIM.call([self._due], [until, limit, self._claim_ms])])
-            keys = [key.decode() for key in found]
-            records = self._records(await self._send(self._reads(keys)))
-            seen = [(key, *packing.peek(record)) for key, record in zip(keys, records, strict=True)]
-            due = [key for key, _, wake in seen if wake is not None and wake <= until]
-            if len(due) < len(seen):
-                await self._settle([hint for hint in seen if hint[2] is None or hint[2] > until])
-            return due
+            while True:
+                claiming = _CLAIM.call([self._due], [until, limit, self._claim_ms])
+                [found] = await self._send([claiming])
+                keys = [key.decode() for key in found]
+                records = self._records(await self._send(self._reads(keys)))
+                seen = [
+                    (key, *packing.peek(record)) for key, record in zip(keys, records, strict=True)
+                ]
+                due |= {key: None for key, _, wake in seen if wake is not None and wake <= until}
+                early = [hint for hint in seen if hint[0] not in due and hint[0] not in put_right]
+                if early:
+                    await self._settle(early)
+                    put_right.update(hint[0] for hint in early)
+                # A hint that somebody is about to announce anew stays, however often it is seen.
+                if not early or len(found) < limit:
+                    return list(due)
 
     async def next_due(self) -> int | None:
         """Return the earliest moment (ms) in the due index."""
