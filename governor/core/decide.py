@@ -57,16 +57,32 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
         score=score_of(case, case.candidate.variants[index], now),
     )
     if outcome is Outcome.RELEASE:
-        return msgspec.structs.replace(verdict, send_before=send_before(case, index, now))
+        return msgspec.structs.replace(verdict, send_before=_send_before(case, index, now))
     if outcome is Outcome.SUPPRESS:
         return verdict
     return msgspec.structs.replace(verdict, wake_at=_wake_at(case, verdict, now))
 
 
-def send_before(case: Case, index: int, now: int) -> int | None:
+def recalled(case: Case, verdict: Verdict, at: int) -> Verdict:
+    """Return a *verdict* of the moment *at* with what it does not remember made again."""
+    index, case = verdict.variant, held(case, at)
+    return msgspec.structs.replace(
+        verdict,
+        findings=tuple(
+            f for variant in case.candidate.variants for f in _findings(case, variant, at)
+        ),
+        score=score_of(case, case.candidate.variants[index], at),
+        send_before=_send_before(case, index, at) if verdict.outcome is Outcome.RELEASE else None,
+    )
+
+
+def _send_before(case: Case, index: int, now: int) -> int | None:
     """Return when a release must have arrived: closing time or the engine's own limit."""
-    variant = case.candidate.variants[index]
-    ends = [closes(entry.allow, case.place, now) for entry in binding(case, variant)]
+    ends = [
+        closes(entry.allow, case.place, now)
+        for entry in binding(case, case.candidate.variants[index])
+        if case.policy.modes.enforced("quiet_hours", entry.id)
+    ]
     known = [end for end in (*ends, case.candidate.expires_at) if end is not None]
     return min(known, default=None)
 
@@ -92,13 +108,6 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
     own = _first(rated.findings, Outcome.SUPPRESS)
     code = refusal.code if own is None else own.code
     return Rated(rated.variant, Outcome.SUPPRESS, code, (*rated.findings, shared), None)
-
-
-def findings_of(case: Case, at: int) -> tuple[Finding, ...]:
-    """Run every rule on every variant at *at*."""
-    return tuple(
-        finding for variant in case.candidate.variants for finding in _findings(case, variant, at)
-    )
 
 
 def _findings(case: Case, variant: model.Variant, at: int) -> tuple[Finding, ...]:

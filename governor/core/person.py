@@ -5,7 +5,7 @@ import msgspec
 from governor.core import facts
 from governor.core.calendar import place_of
 from governor.core.case import Case
-from governor.core.decide import decide, findings_of, send_before
+from governor.core.decide import decide, recalled
 from governor.core.incoming import Incoming
 from governor.core.record import (
     LOOK_AGAIN,
@@ -236,10 +236,9 @@ class Person:
         entry = known if isinstance(known, Entry) else None
         at = known.decided_at if isinstance(known, Waiting) else known.at
         case = self._case(incoming, waiting, replace(self.standing, log=before))
-        verdict = again(known, findings_of(case, at) if case is not None else ())
-        if entry is not None and case is not None:
-            until = send_before(case, entry.variant, at)
-            verdict = replace(verdict, send_before=until)
+        verdict = again(known)
+        if case is not None:
+            verdict = recalled(case, verdict, at)
         if entry is not None and entry.settled == SENT:
             self._mark(entry)
         self._publish(

@@ -19,13 +19,13 @@ def is_final(standing: Standing, message: int) -> bool:
     return standing.released(message) is not None or standing.suppressed(message) is not None
 
 
-def again(known: Entry | Judged | Waiting, findings: tuple[Finding, ...]) -> Verdict:
-    """Return the verdict that *known* remembers, with its findings made again."""
+def again(known: Entry | Judged | Waiting) -> Verdict:
+    """Return the verdict that *known* remembers, without its findings."""
     if isinstance(known, Entry):
-        return Verdict(Outcome.RELEASE, known.variant, None, None, findings)
+        return Verdict(Outcome.RELEASE, known.variant, None, None, ())
     if isinstance(known, Judged):
-        return Verdict(Outcome.SUPPRESS, known.variant, known.code, None, findings)
-    return Verdict(known.outcome, known.variant, known.code, known.eligible_at, findings)
+        return Verdict(Outcome.SUPPRESS, known.variant, known.code, None, ())
+    return Verdict(known.outcome, known.variant, known.code, known.eligible_at, ())
 
 
 def policy_fault(incoming: Incoming) -> Verdict:
