@@ -56,10 +56,10 @@ async def _create(settings: Settings, policy: Policy, partitions: int | None) ->
         report = Report(there=sorted(there))
         absent = {name: topic for name, topic in topics.items() if name not in there}
         if absent:
-            await _make(client, absent, wanted, policy, report)
+            await _make(client, absent, wanted, settings, policy, report)
             there = await _settled(client, [*report.created, *report.there])
         report.problems += _uneven(topics, there, wanted)
-        report.problems += await _unfit(client, topics, there, policy)
+        report.problems += await _unfit(client, topics, there, settings, policy)
     return report
 
 
@@ -72,10 +72,17 @@ def _uneven(topics: Mapping[str, Topic], there: Mapping[str, int], wanted: int) 
     ]
 
 
-def configuration(topic: Topic, policy: Policy, replicas: int) -> dict[str, str]:
-    """Return how *topic* is to be set up on the broker."""
+def configuration(
+    topic: Topic, settings: Settings, policy: Policy, replicas: int
+) -> dict[str, str]:
+    """Return how *topic* is to be set up on the broker.
+
+    A replay's records are as old as what they tell of, so there nothing is deleted by age.
+    """
     chosen = {"cleanup.policy": "compact" if topic.kept == "last" else "delete"}
-    if topic.kept == "history":
+    if settings.clock == "record":
+        chosen["retention.ms"] = chosen["retention.bytes"] = "-1"
+    elif topic.kept == "history":
         chosen["retention.ms"] = str(policy.retention.history)
         chosen["retention.bytes"] = "-1"
     chosen["max.message.bytes"] = str(ROOMY_BYTES if topic.roomy else INPUT_BYTES)
@@ -88,6 +95,7 @@ async def _unfit(
     client: AIOKafkaAdminClient,
     topics: Mapping[str, Topic],
     there: Mapping[str, int],
+    settings: Settings,
     policy: Policy,
 ) -> list[str]:
     if not there:
@@ -97,20 +105,20 @@ async def _unfit(
     for answer in await client.describe_configs(asked):
         for _code, _message, _type, name, entries, *_ in answer.resources:
             config = {entry[0]: entry[1] for entry in entries}
-            problems += [f"{name}: {flaw}" for flaw in _flaws(topics[name], config, policy)]
+            wanted = configuration(topics[name], settings, policy, 0)
+            problems += [f"{name}: {flaw}" for flaw in _flaws(topics[name], config, wanted)]
     return sorted(problems)
 
 
-def _flaws(topic: Topic, config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
-    wanted = configuration(topic, policy, 0)
+def _flaws(topic: Topic, config: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterable[str]:
     cleanup = config.get("cleanup.policy")
     if cleanup is not None and cleanup != wanted["cleanup.policy"]:
         why = "" if topic.kept == "last" else ": compaction loses what is keyed by one person"
         yield f"`cleanup.policy` is `{cleanup}`, set `{wanted['cleanup.policy']}`{why}"
-    if topic.kept == "history":
-        for key in ("retention.ms", "retention.bytes"):
-            if _shorter(config.get(key), wanted[key]):
-                yield f"`{key}` is `{config[key]}`, less than the policy's history: {wanted[key]}"
+    for key in ("retention.ms", "retention.bytes"):
+        if key in wanted and _shorter(config.get(key), wanted[key]):
+            why = "the policy's history" if topic.kept == "history" else "a replay needs"
+            yield f"`{key}` is `{config[key]}`, less than {why}: {wanted[key]}"
     if topic.roomy and _shorter(config.get("max.message.bytes"), str(ROOMY_BYTES)):
         yield f"`max.message.bytes` is `{config['max.message.bytes']}`, set {ROOMY_BYTES}"
 
@@ -126,6 +134,7 @@ async def _make(
     client: AIOKafkaAdminClient,
     absent: Mapping[str, Topic],
     partitions: int,
+    settings: Settings,
     policy: Policy,
     report: Report,
 ) -> None:
@@ -136,7 +145,7 @@ async def _make(
             name,
             1 if topic.single else partitions,
             replicas,
-            topic_configs=configuration(topic, policy, replicas),
+            topic_configs=configuration(topic, settings, policy, replicas),
         )
         for name, topic in absent.items()
     ]

@@ -233,12 +233,13 @@ class Assignment:
     def committable(self) -> dict[Partition, int]:
         """Return the applied prefixes that are not committed yet, gaps without records included.
 
-        So the other workers see a log that ends in transaction markers as read to its end.
+        So the other workers see a log that ends in transaction markers, or of which retention has
+        left nothing, as read to its end.
         """
         return {
             partition: progress.applied
             for partition, progress in self._of.items()
-            if progress.applied_to is not None and progress.applied != progress.committed
+            if progress.applied != (progress.committed or 0)
         }
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:

@@ -85,6 +85,20 @@ def test_every_topic_is_made_with_its_partitions_and_retention(
             assert config["retention.bytes"] == "-1"
 
 
+def test_the_topics_of_a_replay_keep_records_of_any_age(
+    kafka: KafkaServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(kafka, prefix, "outreach.candidates", 2, retention_ms="604800000")
+    monkeypatch.setenv("GOVERNOR_CLOCK", "record")
+    result = governor("topics", "create")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"{prefix}outreach.candidates: `retention.ms` is `604800000`, less than a replay needs: -1"
+    ]
+    for name, (_, config) in described(kafka, prefix).items():
+        assert config["retention.ms"] == "-1" or name == "outreach.candidates", name
+
+
 def test_twice_is_harmless(kafka: KafkaServer, prefix: str) -> None:
     assert governor("topics", "create", "--partitions", "2").exit_code == 0
     before = described(kafka, prefix)

@@ -69,7 +69,7 @@ def in_kafkas_order(events: Iterable[Json]) -> list[Json]:
 def play(stage: Stage, events: list[Json]) -> None:
     """Produce events as records of their own time, also where that is still to come."""
     for topic in {TOPIC[event["type"]] for event in events}:
-        stage.configure(topic, message_timestamp_after_max_ms=str(2**62))
+        stage.configure(topic, message_timestamp_after_max_ms=str(2**62), retention_ms="-1")
     for event in events:
         kind, data = event["type"], event["data"]
         key = "control" if kind == "control" else data["person"]

@@ -26,6 +26,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder}/data
+log.retention.ms=-1
 auto.create.topics.enable=false
 default.replication.factor=1
 min.insync.replicas=1

@@ -187,6 +187,20 @@ def test_the_record_clock_merges_partitions_by_time(bench: Bench) -> None:
     assert bench.uncommitted() == {}
 
 
+def test_a_log_of_which_retention_has_left_nothing_is_committed_as_read(bench: Bench) -> None:
+    bench.send("consents", values("old", 40))
+    bench.flush()
+    bench.forget("consents")
+    bench.send("candidates", values("offer", 10))
+    bench.flush()
+    worker = bench.start()
+    bench.sent = values("offer", 10)
+    bench.wait_for_all()
+    bench.wait_for(lambda: not bench.uncommitted())
+    assert bench.end(worker) == 0
+    assert set(bench.applied()) == set(bench.sent)
+
+
 def test_a_broker_that_restarts_costs_neither_records_nor_the_worker(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:

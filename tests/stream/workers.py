@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.servers import KafkaServer
 
@@ -60,6 +61,17 @@ class Bench:
     def flush(self) -> None:
         assert self._producer.flush(30) == 0
         assert not self._errors
+
+    def forget(self, topic: str) -> None:
+        """Delete all that a topic holds, as retention does in the end."""
+        listed = self._producer.list_topics(self.topic(topic), timeout=10)
+        whole = [
+            TopicPartition(self.topic(topic), number, OFFSET_END)
+            for number in listed.topics[self.topic(topic)].partitions
+        ]
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
+        for future in admin.delete_records(whole).values():
+            future.result(30)
 
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error is not None:
