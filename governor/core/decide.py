@@ -43,6 +43,8 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     rated = _all_refused([_judge(case, variant, now) for variant in case.candidate.variants])
     index = min(range(len(rated)), key=lambda at: rated[at].outcome)
     outcome, code = rated[index].outcome, rated[index].code
+    if outcome is Outcome.DEFER or early:
+        rated = [_timed(case, one) for one in rated]
     if early and outcome is Outcome.SUPPRESS:
         timed = next((at for at, one in enumerate(rated) if one.eligible_at is not None), None)
         if timed is not None:
@@ -119,14 +121,23 @@ def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
     outcome = max((f.outcome for f in findings if f.enforced), default=Outcome.RELEASE)
     if outcome is Outcome.RELEASE:
         return Rated(variant, outcome, None, findings, ceil_second(now))
-    eligible_at = _eligible_at(case, variant, findings)
-    deferring = _first(findings, Outcome.DEFER)
-    hopeless = deferring is not None and eligible_at is None and not _paused(findings)
-    if outcome < Outcome.SUPPRESS and hopeless and deferring is not None:
-        return Rated(variant, Outcome.SUPPRESS, deferring.code, findings, None)
     strictest = _first(findings, outcome)
     code = strictest.code if strictest else None
+    if outcome is Outcome.SUPPRESS:
+        return Rated(variant, outcome, code, findings, None)
+    eligible_at = _eligible_at(case, variant, findings)
+    deferring = _first(findings, Outcome.DEFER)
+    if deferring is not None and eligible_at is None and not _paused(findings):
+        return Rated(variant, Outcome.SUPPRESS, deferring.code, findings, None)
     return Rated(variant, outcome, code, findings, eligible_at)
+
+
+def _timed(case: Case, one: Rated) -> Rated:
+    """Say when a suppressed variant would pass; that takes long, and is seldom asked."""
+    if one.outcome is not Outcome.SUPPRESS:
+        return one
+    eligible_at = _eligible_at(case, one.variant, one.findings)
+    return msgspec.structs.replace(one, eligible_at=eligible_at)
 
 
 def _first(findings: Iterable[Finding], outcome: Outcome) -> Finding | None:
