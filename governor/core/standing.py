@@ -183,11 +183,17 @@ class Standing(msgspec.Struct, frozen=True):
 
     def released(self, message: int) -> Entry | None:
         """Return the send log's entry of *message*."""
-        return next((entry for entry in self.log if entry.message == message), None)
+        for entry in self.log:
+            if entry.message == message:
+                return entry
+        return None
 
     def suppressed(self, message: int) -> Judged | None:
         """Return the remembered suppression of *message*."""
-        return next((judged for judged in self.judged if judged.message == message), None)
+        for judged in self.judged:
+            if judged.message == message:
+                return judged
+        return None
 
     def known(self, message: int) -> Entry | Judged | Waiting | None:
         """Return what is known of *message*, its final verdict before anything else."""
@@ -195,7 +201,10 @@ class Standing(msgspec.Struct, frozen=True):
 
     def waits(self, message: int) -> Waiting | None:
         """Return *message* as it waits."""
-        return next((waiting for waiting in self.waiting if waiting.message == message), None)
+        for waiting in self.waiting:
+            if waiting.message == message:
+                return waiting
+        return None
 
 
 STRANGER = Standing()

@@ -148,7 +148,8 @@ class Modes(RootModel[Mapping[str, Literal["enforce", "shadow"]]]):
 
     def enforced(self, rule: str, id: str) -> bool:
         """Tell whether a finding binds; the mode of `rule.id` goes before that of `rule`."""
-        return self.root.get(f"{rule}.{id}", self.root.get(rule, "enforce")) == "enforce"
+        modes = self.root
+        return not modes or modes.get(f"{rule}.{id}", modes.get(rule, "enforce")) == "enforce"
 
 
 class Policy(Section):
