@@ -19,10 +19,10 @@ class Table(msgspec.Struct, frozen=True):
     folded: bool = False
 
     @property
-    def words(self) -> frozenset[str]:
-        """Name the columns that hold words."""
-        columns = zip(self.head, zip(*self.rows, strict=True), strict=False)
-        return frozenset(name for name, cells in columns if not all(map(is_figure, cells)))
+    def words(self) -> frozenset[int]:
+        """Number the columns that hold words."""
+        columns = enumerate(zip(*self.rows, strict=True))
+        return frozenset(place for place, cells in columns if not all(map(is_figure, cells)))
 
 
 class Chart(msgspec.Struct, frozen=True):

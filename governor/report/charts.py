@@ -18,7 +18,7 @@ _XMLNS = re.compile(r' xmlns(:\w+)?="[^"]*"| version="1\.1"')
 _SIZE = re.compile(r'<svg class="marks" width="(\d+)" height="(\d+)"')
 _CONFIG: Spec = {
     "background": "transparent",
-    "font": "sans-serif",
+    "font": "Arial, Helvetica, sans-serif",
     "view": {"stroke": None},
     "axis": {
         "labelColor": "var(--ink)",
@@ -30,6 +30,8 @@ _CONFIG: Spec = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 220,
+        "labelOverlap": "greedy",
+        "labelSeparation": 12,
     },
     "legend": {
         "orient": "top",
@@ -37,6 +39,7 @@ _CONFIG: Spec = {
         "labelColor": "var(--ink)",
         "labelFontSize": 12,
         "symbolType": "square",
+        "columnPadding": 24,
         "title": None,
     },
 }
@@ -65,7 +68,7 @@ def _svg(caption: str, spec: Spec, width: int, height: int) -> str:
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": 4,
+        "padding": {"left": 12, "right": 16, "top": 4, "bottom": 4},
         "config": _CONFIG | {"legend": legend},
         **spec,
     }
@@ -80,7 +83,7 @@ def stacked(
     """Stack the `messages` of *rows* by their `end`, over the values of *along*, in their order."""
     order = list(dict.fromkeys(row[along] for row in rows))
     kind: Spec = {"field": along, "type": "ordinal", "sort": order, "title": None}
-    kind["axis"] = {"labelAngle": 0, "labelOverlap": "greedy"}
+    kind["axis"] = {"labelAngle": 0}
     amount: Spec = {
         "field": "messages",
         "type": "quantitative",
@@ -115,7 +118,7 @@ def paired(
                 "type": "ordinal",
                 "sort": order,
                 "title": title,
-                "axis": {"labelAngle": 0, "labelOverlap": "greedy"},
+                "axis": {"labelAngle": 0},
             },
             "xOffset": {"field": "when", "sort": list(pair)},
             "y": {
@@ -130,7 +133,15 @@ def paired(
     return drawn(caption, spec, height=260)
 
 
-def traded(caption: str, rows: Sequence[Row], marks: Sequence[Row], kinds: Sequence[str]) -> Chart:
+def traded(
+    caption: str,
+    rows: Sequence[Row],
+    marks: Sequence[Row],
+    kinds: Sequence[str],
+    *,
+    labels: Sequence[Row],
+    signs: Sequence[Row],
+) -> Chart:
     """Draw the share of feedback kept over the share of messages withheld, and policies in it."""
     share = {"type": "quantitative", "axis": {"format": ".0%", "tickCount": 5}}
     x = share | {"field": "withheld", "title": "messages withheld", "scale": {"domain": [0, 1]}}
@@ -140,7 +151,6 @@ def traded(caption: str, rows: Sequence[Row], marks: Sequence[Row], kinds: Seque
     line = {"type": "line", "strokeDash": [4, 4], "color": "var(--muted)"}
     words = {"type": "text", "fill": "var(--ink)", "fontSize": 11, "align": "left"}
     spot = {"type": "point", "filled": True, "opacity": 1}
-    named = [row for row in rows if row["kind"] == kinds[0]]
     spec: Spec = {
         "layer": [
             {"data": {"values": chance}, "mark": line, "encoding": {"x": x, "y": y}},
@@ -150,7 +160,7 @@ def traded(caption: str, rows: Sequence[Row], marks: Sequence[Row], kinds: Seque
                 "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "withheld"}},
             },
             {
-                "data": {"values": named},
+                "data": {"values": list(labels)},
                 "mark": words | {"dx": 6, "dy": -8},
                 "encoding": {"x": x, "y": y, "text": {"field": "label"}},
             },
@@ -160,8 +170,8 @@ def traded(caption: str, rows: Sequence[Row], marks: Sequence[Row], kinds: Seque
                 "encoding": {"x": x, "y": y, "color": colour},
             },
             {
-                "data": {"values": [row for row in marks if row["kind"] == kinds[0]]},
-                "mark": words | {"dx": 8, "dy": 14, "fontStyle": "italic"},
+                "data": {"values": list(signs)},
+                "mark": words | {"dx": -4, "dy": 20, "fontWeight": "bold"},
                 "encoding": {"x": x, "y": y, "text": {"field": "label"}},
             },
         ]

@@ -1,35 +1,28 @@
 """The section that sets two policies side by side, and counts what ends differently."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from governor.report.blocks import ENDS, Cell, Section, percent, table
 from governor.report.ceilings import point_of
 from governor.report.outcomes import named
 from governor.report.people import fullest_week
-from governor.report.tally import Tally
+from governor.report.tally import Fate, Tally
 from governor.report.words import FEEDBACK
 
 
-def difference(first: Tally, second: Tally, names: tuple[str, str]) -> Section:
+def difference(first: Tally, second: Tally, names: Sequence[str]) -> Section:
     """Compare *second* with *first*."""
     pair = (first, second)
     head = f"What | {names[0]} | {names[1]} | Difference"
-    moves = Counter(
-        (_end(first, key), _end(second, key)) for key in {**first.fates, **second.fates}
-    )
-    ends = (*ENDS, "refused")
+    keys = {**first.fates, **second.fates}
+    moves = Counter(_move(first.fates.get(key), second.fates.get(key)) for key in keys)
+    same = moves.pop("", 0)
     rows = [
-        (f"{was}, then {is_}", moves[was, is_], percent(moves[was, is_], moves.total()))
-        for was in ends
-        for is_ in ends
-        if was != is_ and moves[was, is_]
+        (move, number, percent(number, len(keys)))
+        for move, number in sorted(moves.items(), key=lambda one: (-one[1], one[0]))
     ]
-    differing = sum(number for _, number, _ in rows)
-    text = (
-        f"Of {moves.total():,} messages {differing:,} end differently under {names[1]}."
-        " A message that is released in both, only at another moment, counts as the same here"
-        " unless one of them had it wait."
-    )
+    text = f"Of {len(keys):,} messages {len(keys) - same:,} end differently under {names[1]}."
     blocks = (
         table("What both came to", head, _numbers(pair)),
         table("Which messages change", "Under the first, then the second | Messages | Share", rows),
@@ -38,8 +31,17 @@ def difference(first: Tally, second: Tally, names: tuple[str, str]) -> Section:
     return Section("difference", "The two policies compared", text, blocks)
 
 
-def _end(tally: Tally, key: tuple[str, str]) -> str:
-    return tally.fates[key].end if key in tally.fates else "refused"
+def _move(was: Fate | None, is_: Fate | None) -> str:
+    """Say how the ends of one message differ; nothing where they do not."""
+    if was is not None and is_ is not None and was.ending == is_.ending:
+        return ""
+    before, after = was.end if was else "refused", is_.end if is_ else "refused"
+    if before != after:
+        return f"{before}, then {after}"
+    released = was is not None and was.outcome == "release"
+    return f"{before} in both, " + (
+        "at another time or by another variant" if released else "for another reason"
+    )
 
 
 def _numbers(pair: tuple[Tally, Tally]) -> list[tuple[Cell, ...]]:

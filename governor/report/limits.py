@@ -40,7 +40,12 @@ def limits(tally: Tally) -> Section:
     chart = charts.paired(caption, bars, along="hour", title="hour", amount="messages", pair=_PAIR)
     head = "Hour | Came, as recorded | Went out, under the policy"
     rows = [(f"{hour:02}:00", hours[0][hour], hours[1][hour]) for hour in range(24)]
-    blocks = (_binding(tally), chart, table(caption, head, rows, folded=True), _waits(fates))
+    blocks = (
+        _binding(tally),
+        chart,
+        table("The same in numbers", head, rows, folded=True),
+        _waits(fates),
+    )
     text = (
         "An entry that binds nothing may be too wide, doubled by a narrower one, or about messages"
         " that the recording does not have. Hours are on the clock of the policy's defaults; the"
@@ -76,7 +81,7 @@ def _state(tally: Tally, entry: tuple[str, str], found: str | None) -> str:
 
 def _waits(fates: Iterable[Fate]) -> Table:
     waits = sorted(fate.at - fate.arrived for fate in fates if fate.end == "released later")
-    rows: list[tuple[str, int | str, str]] = []
+    rows: list[tuple[str, int, str]] = []
     below = 0
     for name, most in _WAITS:
         number = sum(below < wait <= most for wait in waits)
@@ -84,12 +89,11 @@ def _waits(fates: Iterable[Fate]) -> Table:
         below = most
     number = sum(wait > below for wait in waits)
     rows.append(("longer", number, percent(number, len(waits))))
+    caption = "How long messages waited that went out later"
     if waits:
-        rows += [
-            ("in the middle", duration(int(median(waits))), ""),
-            ("at the longest", duration(waits[-1]), ""),
-        ]
-    return table("How long messages waited that went out later", "Wait | Messages | Share", rows)
+        middle, longest = duration(round(median(waits))), duration(waits[-1])
+        caption += f"; in the middle {middle}, at the longest {longest}"
+    return table(caption, "Wait | Messages | Share", rows)
 
 
 def _hour(at: int, clock: ZoneInfo) -> int:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from governor.core.instant import DAY, HOUR, format_instant, to_datetime
+from governor.core.instant import SECOND, parse_instant, to_datetime
 from governor.explain import meaning
 from governor.report import charts
-from governor.report.blocks import ENDS, Cell, Chart, Section, Table, percent, table
-from governor.report.tally import Entry, Fate, Tally
+from governor.report.blocks import ENDS, Cell, Chart, Section, Table, duration, percent, table
+from governor.report.tally import Entry, Fate, Reach, Spoken, Tally
 from governor.report.words import FEEDBACK
 from governor.simulate import Summary
 
@@ -21,16 +21,17 @@ def judged(tally: Tally, summary: Summary, name: str) -> Section:
     kinds = Counter(response.kind for response in tally.responses)
     told = ", ".join(f"{FEEDBACK[kind]} {number:,}" for kind, number in sorted(kinds.items()))
     dropped = ", ".join(f"{why} {number:,}" for why, number in sorted(summary.rejected.items()))
+    until = None if summary.until is None else parse_instant(summary.until)
     rows: list[tuple[Cell, Cell]] = [
         ("Policy", f"{name}, revision {tally.policy.revision}"),
         ("Recorded from", _moment(tally.first)),
         ("Recorded until", _moment(tally.last)),
-        ("Played on until", summary.until or "–"),
-        ("Messages judged", len(tally.fates)),
-        ("People they were for", people),
+        ("Played on until", _moment(until)),
+        ("Messages judged", f"{len(tally.fates):,}"),
+        ("People they were for", f"{people:,}"),
         ("Feedback in the recording", told or "none"),
         ("Refused as invalid", dropped or "none"),
-        ("Came again with the same id", summary.repeats),
+        ("Came again with the same id", f"{summary.repeats:,}"),
     ]
     text = (
         "Recorded messages went through the gate once more, at their own times, as a worker would"
@@ -41,9 +42,7 @@ def judged(tally: Tally, summary: Summary, name: str) -> Section:
 
 def outcomes(fates: Iterable[Fate]) -> Section:
     """Say what became of the messages of each category and channel."""
-    groups: Counter[tuple[str, str]] = Counter()
-    for fate in fates:
-        groups[f"{fate.category}, {fate.channel}", fate.end] += 1
+    groups = Counter((f"{fate.category}, {fate.channel}", fate.end) for fate in fates)
     caption = (
         "Messages by category and channel, and what became of them; the channel is that of the"
         " variant that decided."
@@ -53,9 +52,7 @@ def outcomes(fates: Iterable[Fate]) -> Section:
 
 def weeks(fates: Iterable[Fate]) -> Section:
     """Say what became of the messages of each week."""
-    groups: Counter[tuple[str, str]] = Counter()
-    for fate in fates:
-        groups[week(fate.arrived), fate.end] += 1
+    groups = Counter((week(fate.arrived), fate.end) for fate in fates)
     caption = "Messages by the week in which they came, and what became of them."
     text = "Weeks begin on Monday, UTC, and are named by it. The first and last may be cut short."
     return Section("weeks", "Week by week", text, _stack(groups, caption, "week"))
@@ -100,29 +97,26 @@ def named(rule: str, id: str, code: str) -> str:
 
 def sentence(tally: Tally, entry: Entry) -> str:
     """Say what an entry found, as `governor explain` does, over all messages at once."""
-    spoken = tally.spoken.get(entry)
-    code, scale = entry[2], 1 if entry[2] in _IN_SECONDS else None
-    observed: float | str | None = "as found"
-    if spoken is not None and spoken.lowest is not None and spoken.highest is not None:
-        observed = spoken.lowest
-        if spoken.lowest != spoken.highest:
-            observed = _range(spoken.lowest, spoken.highest, in_seconds=scale is not None)
+    spoken = tally.spoken.get(entry, Spoken())
     found = {
-        "code": code,
-        "limit": spoken.limit if spoken else None,
-        "observed": observed,
-        "window": spoken.window if spoken else None,
+        "code": entry[2],
+        "limit": _reached(spoken.limit, entry[2], "its own limit"),
+        "observed": _reached(spoken.observed, entry[2], None) or "",
+        "window": spoken.window,
     }
-    return meaning(found).replace(" (as found)", "").replace(" as found ", " some time ")
+    return meaning(found).replace(" ()", "").replace("  ", " ")
 
 
-def _range(lowest: float, highest: float, *, in_seconds: bool) -> str:
-    if not in_seconds:
-        return f"{lowest:,.1f} to {highest:,.1f}".replace(".0", "")
-    hours = (lowest * 1_000 / HOUR, highest * 1_000 / HOUR)
-    if hours[1] * HOUR > 2 * DAY:
-        return f"{hours[0] / 24:.1f} to {hours[1] / 24:.1f} d"
-    return f"{hours[0]:.1f} to {hours[1]:.1f} h"
+def _reached(reach: Reach, code: str, different: str | None) -> float | str | None:
+    """Write how far values went; *different* stands for words that are not always the same."""
+    if reach.lowest is None or reach.highest is None:
+        return next(iter(reach.words)) if different and len(reach.words) == 1 else different
+    if reach.lowest == reach.highest:
+        return reach.lowest
+    if code not in _IN_SECONDS:
+        low, high = (f"{value:,.1f}".removesuffix(".0") for value in (reach.lowest, reach.highest))
+        return f"{low} to {high}"
+    return f"{duration(round(reach.lowest) * SECOND)} to {duration(round(reach.highest) * SECOND)}"
 
 
 def _stack(groups: Mapping[tuple[str, str], int], caption: str, along: str) -> tuple[Chart, Table]:
@@ -140,8 +134,9 @@ def _stack(groups: Mapping[tuple[str, str], int], caption: str, along: str) -> t
         cells.append((kind, sum(numbers), *numbers, went))
     head = f"{along.capitalize()} | Messages | " + " | ".join(e.capitalize() for e in ENDS)
     chart = charts.stacked(caption, rows, along=along, ends=ends, lying=along == "kind")
-    return chart, table(caption, head + " | Released of all", cells, folded=along == "week")
+    head += " | Released of all"
+    return chart, table(f"The same by {along}, in numbers", head, cells, folded=along == "week")
 
 
 def _moment(at: int | None) -> str:
-    return "–" if at is None else format_instant(at)
+    return "–" if at is None else f"{to_datetime(at):%Y-%m-%d %H:%M} UTC"

@@ -1,11 +1,12 @@
 """Puts the sections together and writes the page as one HTML file that needs nothing else."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import jinja2
 import msgspec
 
-from governor.report.blocks import ENDS, Chart, Section, is_figure, percent, shown
+from governor.report.blocks import ENDS, Chart, Section, percent, shown
 from governor.report.ceilings import Curve, point_of
 from governor.report.difference import difference
 from governor.report.limits import limits
@@ -28,7 +29,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 def page(found: Judged, other: Judged | None = None) -> str:
     """Write the page on *found*; *other* is a second policy that it is compared with."""
-    fates = found.tally.fates
+    fates, names = found.tally.fates, _short([one.name for one in (found, other) if one])
     sections = [
         judged(found.tally, found.summary, found.name),
         outcomes(fates.values()),
@@ -37,10 +38,10 @@ def page(found: Judged, other: Judged | None = None) -> str:
         people(fates),
         limits(found.tally),
         shadows(found.tally),
-        _tradeoff(found, other),
+        _tradeoff(found, other, names),
     ]
     if other is not None:
-        sections.insert(1, difference(found.tally, other.tally, (found.name, other.name)))
+        sections.insert(1, difference(found.tally, other.tally, names))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("governor.report", "."),
         autoescape=True,
@@ -48,7 +49,7 @@ def page(found: Judged, other: Judged | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"shown": shown, "figure": is_figure}
+    environment.filters["shown"] = shown
     environment.tests["drawing"] = lambda block: isinstance(block, Chart)
     template = environment.get_template("page.html.jinja")
     return template.render(name=found.name, sections=sections, figures=_figures(found.tally))
@@ -60,12 +61,16 @@ def _figures(tally: Tally) -> Sequence[tuple[str, int, str]]:
     return [(end, ends.get(end, 0), percent(ends.get(end, 0), whole)) for end in ENDS]
 
 
-def _tradeoff(found: Judged, other: Judged | None) -> Section:
+def _tradeoff(found: Judged, other: Judged | None, names: Sequence[str]) -> Section:
     both = [found] if other is None else [found, other]
-    moved = next((one for one in both if one.curve is not None), None)
-    policies = [(one.name, point_of(one.tally)) for one in both]
-    section = tradeoff(moved.curve if moved else None, policies)
-    if moved is not None and other is not None:
-        text = f"This is the curve of {moved.name}. {section.text}"
-        return msgspec.structs.replace(section, text=text)
-    return section
+    policies = [(name, point_of(one.tally)) for name, one in zip(names, both, strict=True)]
+    for name, one in zip(names, both, strict=True):
+        if one.curve is not None:
+            return tradeoff(one.curve, name, policies)
+    return tradeoff(None, "", policies)
+
+
+def _short(names: Sequence[str]) -> Sequence[str]:
+    """Leave out the folders where the names of the files are enough."""
+    files = [PurePath(name).name for name in names]
+    return files if len(set(files)) == len(files) else names

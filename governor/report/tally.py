@@ -20,6 +20,7 @@ Key = tuple[str, str]
 Entry = tuple[str, str, str]
 """What a finding is of: rule, id of the policy's entry, code."""
 
+_DIFFERENT = 2
 _STRICTNESS = {name: outcome for outcome, name in OUTCOME_NAMES.items()}
 
 
@@ -48,6 +49,7 @@ class _Decision(msgspec.Struct, gc=False):
     channel: str
     code: str | None
     decided_at: str
+    eligible_at: str | None
     findings: Sequence[_Finding]
     intrusiveness: _Score | None
 
@@ -64,8 +66,16 @@ class Fate(msgspec.Struct):
     channel: str = ""
     outcome: str = ""
     at: int = 0
+    variant: str = ""
+    eligible_at: str | None = None
     by: Entry | None = None
     held_by: tuple[Entry, ...] = ()
+
+    @property
+    def ending(self) -> tuple[object, ...]:
+        """Return what two policies are compared by, as `simulate --compare` does."""
+        moment = {"release": self.at, "suppress": None}.get(self.outcome, self.eligible_at)
+        return self.outcome, self.by and self.by[2], self.variant, self.channel, moment
 
     @property
     def end(self) -> str:
@@ -75,21 +85,35 @@ class Fate(msgspec.Struct):
         return "suppressed" if self.outcome == "suppress" else "waiting"
 
 
-class Spoken(msgspec.Struct):
-    """What the findings of one entry said: its limit, and how far what it observed reached."""
+class Reach(msgspec.Struct):
+    """How far the values of one field of an entry's findings went."""
 
-    limit: float | str | None = None
-    window: str | None = None
     lowest: float | None = None
     highest: float | None = None
+    words: set[str] = msgspec.field(default_factory=set)
+
+    def add(self, value: float | str | None) -> None:
+        """Take in one value; of different words two are enough to know that they differ."""
+        if isinstance(value, str):
+            if len(self.words) < _DIFFERENT:
+                self.words.add(value)
+        elif value is not None:
+            self.lowest = value if self.lowest is None else min(self.lowest, value)
+            self.highest = value if self.highest is None else max(self.highest, value)
+
+
+class Spoken(msgspec.Struct):
+    """What the findings of one entry said, all of them together."""
+
+    limit: Reach = msgspec.field(default_factory=Reach)
+    observed: Reach = msgspec.field(default_factory=Reach)
+    window: str | None = None
 
     def add(self, finding: _Finding) -> None:
         """Take in one finding."""
-        self.limit, self.window = finding.limit, finding.window
-        if isinstance(finding.observed, int | float):
-            low, high = self.lowest, self.highest
-            self.lowest = finding.observed if low is None else min(low, finding.observed)
-            self.highest = finding.observed if high is None else max(high, finding.observed)
+        self.limit.add(finding.limit)
+        self.observed.add(finding.observed)
+        self.window = finding.window
 
 
 class Shadow(msgspec.Struct):
@@ -180,6 +204,7 @@ class Tally:
             if decision.intrusiveness is not None:
                 self.scores.append(decision.intrusiveness.after)
         fate.channel, fate.outcome, fate.at = decision.channel, decision.outcome, at
+        fate.variant, fate.eligible_at = decision.variant, decision.eligible_at
         fate.by = self._deciding(decision)
         if fate.by is not None and decision.outcome in ("defer", "review"):
             fate.held_by = tuple(dict.fromkeys((*fate.held_by, fate.by)))
