@@ -40,7 +40,7 @@ def _drawable(context: click.Context, option: click.Parameter, path: Path | None
     missing = [name for name in ("vl_convert", "jinja2") if find_spec(name) is None]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        text = f"{names} not installed, install `governor[report]`"
+        text = f"needs {names}, run `pip install 'governor[report]'`"
         raise click.BadParameter(text, context, option)
     if path.is_dir() or not path.absolute().parent.is_dir():
         text = f"`{path}` is no file in a folder that is there"
@@ -86,6 +86,8 @@ def simulate(
     first = load_policy(policy or settings().policy)
     second = load_policy(compare) if compare else None
     recording = _recording(events, log, map_)
+    if report and events and events.exists() and not events.is_file():
+        raise click.UsageError(f"`--report` reads the events again, `{events}` must be a file")
     with ExitStack() as opened:
         sink = _opened(opened, out or (None if second else Path("-")))
         letters = _opened(opened, dead_letters)

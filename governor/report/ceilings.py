@@ -117,7 +117,7 @@ def ceilings(scores: Sequence[float], own: float | None) -> list[float]:
         return []
     low, high = (ranked[int(share * (len(ranked) - 1))] for share in _ENDS)
     row = (low + (high - low) * step / (STEPS - 1) for step in range(STEPS))
-    # Rounded up, so that a score on the spot still passes.
+    # Rounded up, so that a ceiling does not fall just below the scores that it was taken from.
     chosen = {math.ceil(round(ceiling * 10, 6)) / 10 for ceiling in row}
     if own is not None:
         chosen.add(own)

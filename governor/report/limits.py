@@ -43,7 +43,7 @@ def limits(tally: Tally) -> Section:
     blocks = (
         _binding(tally),
         chart,
-        table("The same in numbers", head, rows, folded=True),
+        table("The same by hour, in numbers", head, rows, folded=True),
         _waits(fates),
     )
     text = (

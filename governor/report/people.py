@@ -40,7 +40,7 @@ def people(fates: Mapping[Key, Fate]) -> Section:
     week = "Messages in the fullest 7 days | People as recorded | People under the policy"
     blocks = (
         chart,
-        table("The same in numbers", head, rows, folded=True),
+        table("The same by messages, in numbers", head, rows, folded=True),
         table(
             "How evenly messages fall on people",
             "Messages per person | As recorded | Under the policy",
