@@ -12,6 +12,7 @@ from governor.report.tally import Fate, Key
 
 _WEEK = 7 * DAY
 _BINS = 15
+_LONG = 8
 _PAIR = ("as recorded", "under the policy")
 
 
@@ -38,6 +39,7 @@ def people(fates: Mapping[Key, Fate]) -> Section:
     )
     head = "Messages | People as recorded | People under the policy"
     week = "Messages in the fullest 7 days | People as recorded | People under the policy"
+    full = binned(fullest)
     blocks = (
         chart,
         table("The same by messages, in numbers", head, rows, folded=True),
@@ -46,7 +48,7 @@ def people(fates: Mapping[Key, Fate]) -> Section:
             "Messages per person | As recorded | Under the policy",
             _spread(totals),
         ),
-        table("The fullest seven days of each person", week, binned(fullest)),
+        table("The fullest seven days of each person", week, full, folded=len(full) > _LONG),
     )
     return Section("people", "Messages per person", "", blocks)
 

@@ -71,6 +71,15 @@ def test_two_policies_are_set_side_by_side_as_compare_counts_them() -> None:
     assert changed
 
 
+TWO_CAPS = """\
+version: 1
+categories:
+  promotional: {purpose: marketing, basis: [consent]}
+caps:
+  - {id: waits, limit: 1, window: 3h}
+  - {id: drops, limit: 1, window: 24h, at_cap: suppress}
+"""
+
 SHADOWS = """\
 version: 1
 defaults: {time_zone: UTC}
@@ -123,7 +132,19 @@ def test_every_rule_in_shadow_is_listed_with_what_it_would_have_done() -> None:
     assert rows["quiet_hours"][2:] == ["2", "2", "2", "2", "0"]
     assert rows["oversight"][2:] == ["2", "2", "2", "0", "2"]
     # The row of ceilings enforces what the policy only watches.
-    assert [row[4] for row in page.rows("Each ceiling")][-1] == "0"
+    assert [row[4] for row in page.rows("Each ceiling")] == ["1", "0"]
+
+
+def test_of_two_caps_the_one_that_suppressed_is_named() -> None:
+    events(
+        (f"{DAY}T09:00:00Z", "consent", {}),
+        *((f"{DAY}T1{hour}:00:00Z", "candidate", {}) for hour in range(3)),
+    )
+    written("p.yaml", TWO_CAPS)
+    arguments = ["--policy", "p.yaml", "--events", "events.jsonl", "--out", "d.jsonl"]
+    assert governor("simulate", *arguments, "--report", "r.html").exit_code == 0
+    rows = read("r.html").rows("What held messages back")
+    assert [row[:1] + row[2:] for row in rows] == [["caps drops (cap_reached)", "2", "0", "0"]]
 
 
 def test_an_empty_recording_makes_a_page_too() -> None:
