@@ -5,7 +5,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import msgspec
@@ -17,6 +17,9 @@ from governor.simulate import Event, simulate
 
 MOST = 100_000
 """A ceiling is tried on about so many messages; of more, on a share of the people."""
+
+FEW = 2_000
+"""Fewer messages are judged sooner than further processes have started."""
 
 LOOSEST = 100.0
 STEPS = 4
@@ -95,9 +98,8 @@ def curve(trial: Trial, tally: Tally, tell: Tell) -> Curve | None:
     trial = msgspec.structs.replace(trial, every=every)
     enforced = trial.policy.modes.enforced("intrusiveness", "ceiling")
     own = section.ceiling if enforced else None
-    crew = min(os.cpu_count() or 1, _LARGEST_CREW)
-    with ProcessPoolExecutor(crew, get_context("spawn")) as pool:
-        tell(f"ceilings: the loosest, {LOOSEST:g}, on {crew} processors")
+    with _crew(len(tally.fates)) as pool:
+        tell(f"ceilings: first the loosest, {LOOSEST:g}")
         loosest, scores = pool.submit(_judged, _under(trial, LOOSEST), LOOSEST).result()
         row = [one for one in ceilings(scores, own) if every > 1 or one != own]
         waiting = [(one, pool.submit(_judged, _under(trial, one), one)) for one in row]
@@ -108,6 +110,13 @@ def curve(trial: Trial, tally: Tally, tell: Tell) -> Curve | None:
     if own is not None and own not in {point.ceiling for point in points}:
         points.append(point_of(tally, own))
     return Curve(tuple(sorted(points, key=lambda one: one.ceiling)), every)
+
+
+def _crew(messages: int) -> Executor:
+    """Return who judges: as many processes as there are processors, where that is worth it."""
+    if messages < FEW:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(min(os.cpu_count() or 1, _LARGEST_CREW), get_context("spawn"))
 
 
 def ceilings(scores: Sequence[float], own: float | None) -> list[float]:

@@ -199,11 +199,13 @@ def test_events_that_can_be_read_only_once_are_refused() -> None:
     assert "`pipe` must be a file" in result.stderr
 
 
-def test_of_a_large_recording_the_ceilings_are_tried_on_some_people(
+@pytest.mark.timeout(300)
+def test_of_a_large_recording_the_ceilings_are_tried_on_some_people_by_several_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recorded = record(Path("events.jsonl"))
     monkeypatch.setattr("governor.report.ceilings.MOST", len(recorded) // 5)
+    monkeypatch.setattr("governor.report.ceilings.FEW", 0)
     written("p.yaml", POLICY)
     arguments = ["--policy", "p.yaml", "--events", "events.jsonl", "--out", "d.jsonl"]
     assert governor("simulate", *arguments, "--report", "r.html").exit_code == 0
