@@ -1,20 +1,36 @@
 """How `simulate` has its page written: what is counted on the way, and the ceilings tried then."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from governor.cli.output import settings
+from governor.cli.recording import Recording
 
 if TYPE_CHECKING:
     from governor.core.policy import Policy
     from governor.ledger.keys import Pseudonyms
     from governor.report import Curve, Tally
-    from governor.simulate import Event, Summary
+    from governor.simulate import Summary
 
 _EVERY = 20_000
+
+
+def report_writer(
+    path: Path | None,
+    recording: Recording,
+    policies: Sequence[Path | None],
+    until: int | None,
+    *,
+    quiet: bool,
+) -> "ReportWriter | None":
+    """Return the writer of the page at *path*, if there is to be one."""
+    if path is None:
+        return None
+    names = [str(policy) for policy in policies if policy]
+    return ReportWriter(path, recording, names, until, quiet=quiet)
 
 
 class ReportWriter:
@@ -23,7 +39,7 @@ class ReportWriter:
     def __init__(
         self,
         path: Path,
-        recording: Callable[[], "Iterator[Event]"],
+        recording: Recording,
         names: Sequence[str],
         until: int | None,
         *,

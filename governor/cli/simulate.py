@@ -1,23 +1,21 @@
 """The command that judges recorded events, with one policy or with two to compare."""
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from governor.cli.failures import DIFFERS, INVALID, Failed
+from governor.cli.failures import DIFFERS, Failed
 from governor.cli.output import as_json, count, say, settings
-from governor.cli.report import ReportWriter
+from governor.cli.recording import Recording, recording_of
+from governor.cli.report import ReportWriter, report_writer
 
 if TYPE_CHECKING:
     from governor.core.policy import Policy
-    from governor.simulate import Event, Sink, Summary
+    from governor.simulate import Sink, Summary
 
 FILE = click.Path(path_type=Path)
-Recording = Callable[[], "Iterator[Event]"]
 
 
 def _moment(context: click.Context, option: click.Parameter, written: str | None) -> int | None:
@@ -83,60 +81,20 @@ def simulate(
     """
     from governor.config import load_policy
 
-    first = load_policy(policy or settings().policy)
+    policy = policy or settings().policy
+    first = load_policy(policy)
     second = load_policy(compare) if compare else None
-    recording = _recording(events, log, map_)
-    if report and events and events.exists() and not events.is_file():
-        raise click.UsageError(f"`--report` reads the events again, `{events}` must be a file")
+    recording = recording_of(events, log, map_, again=report is not None)
+    writer = report_writer(report, recording, (policy, compare), until, quiet=json_)
     with ExitStack() as opened:
         sink = _opened(opened, out or (None if second else Path("-")))
         letters = _opened(opened, dead_letters)
-        writer = None
-        if report is not None:
-            names = [str(path or settings().policy) for path in (policy, compare)]
-            writer = ReportWriter(report, recording, names, until, quiet=json_)
-        sink = _with_texts(sink) if sink and texts else sink
-        play = _Play(recording, until, letters, sink, writer)
+        play = _Play(recording, until, letters, _with_texts(sink, wanted=texts), writer)
         if second is None:
             _tell(play.judge(first, None), json_)
             play.write()
         else:
             play.compare(first, second, json_)
-
-
-def _recording(events: Path | None, log: Path | None, map_: Path | None) -> Recording:
-    """Return what gives the events, as often as it is asked and in any process."""
-    if (events is None) == (log is None) or (log is None) != (map_ is None):
-        raise click.UsageError("name either `--events`, or `--log` and its `--map`")
-    if log is not None and map_ is not None:
-        _conversion(log, map_)
-        return partial(_converted, log, map_)
-    assert events is not None  # noqa: S101
-    return partial(_recorded, events)
-
-
-def _recorded(path: Path) -> "Iterator[Event]":
-    from governor.simulate import read_events
-
-    try:
-        yield from read_events(path)
-    except OSError as error:
-        reason = (error.strerror or "it is away").lower()
-        raise Failed(f"{path}: cannot be read: {reason}", INVALID) from None
-
-
-@cache
-def _conversion(log: Path, map_: Path) -> Any:
-    from governor.convert import Conversion, load_map
-
-    return Conversion(log, load_map(map_), map_.parent)
-
-
-def _converted(log: Path, map_: Path) -> "Iterator[Event]":
-    from governor.simulate import Event
-
-    for line, event in enumerate(_conversion(log, map_).events(), 1):
-        yield Event(event.at, event.type, event.data, line)
 
 
 def _opened(stack: ExitStack, path: Path | None) -> "Sink | None":
@@ -150,7 +108,9 @@ def _opened(stack: ExitStack, path: Path | None) -> "Sink | None":
     return sink
 
 
-def _with_texts(sink: "Sink") -> "Sink":
+def _with_texts(sink: "Sink | None", *, wanted: bool) -> "Sink | None":
+    if sink is None or not wanted:
+        return sink
     import msgspec
 
     from governor.explain import texts

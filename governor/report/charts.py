@@ -143,40 +143,32 @@ def traded(
     signs: Sequence[Row],
 ) -> Chart:
     """Draw the share of feedback kept over the share of messages withheld, and policies in it."""
-    share = {"type": "quantitative", "axis": {"format": ".0%", "tickCount": 5}}
-    x = share | {"field": "withheld", "title": "messages withheld", "scale": {"domain": [0, 1]}}
-    y = share | {"field": "kept", "title": "feedback kept", "scale": {"domain": [0, 1]}}
-    colour = _coloured("kind", kinds, KIND_COLOURS)
+    share: Spec = {"type": "quantitative", "axis": {"format": ".0%", "tickCount": 5}}
+    share["scale"] = {"domain": [0, 1]}
+    colour = {"color": _coloured("kind", kinds, KIND_COLOURS)}
+    named = {"text": {"field": "label"}}
     chance = [{"withheld": 0, "kept": 1}, {"withheld": 1, "kept": 0}]
-    line = {"type": "line", "strokeDash": [4, 4], "color": "var(--muted)"}
     words = {"type": "text", "fill": "var(--ink)", "fontSize": 11, "align": "left"}
-    spot = {"type": "point", "filled": True, "opacity": 1}
+    diamond = {"type": "point", "shape": "diamond", "size": 150, "filled": True, "opacity": 1}
+    curve = {"type": "line", "strokeWidth": 2, "point": {"size": 45}}
     spec: Spec = {
+        "encoding": {
+            "x": share | {"field": "withheld", "title": "messages withheld"},
+            "y": share | {"field": "kept", "title": "feedback kept"},
+        },
         "layer": [
-            {"data": {"values": chance}, "mark": line, "encoding": {"x": x, "y": y}},
-            {
-                "data": {"values": list(rows)},
-                "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 45}},
-                "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "withheld"}},
-            },
-            {
-                "data": {"values": list(labels)},
-                "mark": words | {"dx": 6, "dy": -8},
-                "encoding": {"x": x, "y": y, "text": {"field": "label"}},
-            },
-            {
-                "data": {"values": list(marks)},
-                "mark": spot | {"shape": "diamond", "size": 150, "stroke": "var(--ink)"},
-                "encoding": {"x": x, "y": y, "color": colour},
-            },
-            {
-                "data": {"values": list(signs)},
-                "mark": words | {"dx": -4, "dy": 20, "fontWeight": "bold"},
-                "encoding": {"x": x, "y": y, "text": {"field": "label"}},
-            },
-        ]
+            _layer(chance, {"type": "line", "strokeDash": [4, 4], "color": "var(--muted)"}),
+            _layer(rows, curve, colour | {"order": {"field": "withheld"}}),
+            _layer(labels, words | {"dx": 6, "dy": -8}, named),
+            _layer(marks, diamond | {"stroke": "var(--ink)"}, colour),
+            _layer(signs, words | {"dx": -4, "dy": 20, "fontWeight": "bold"}, named),
+        ],
     }
     return drawn(caption, spec, height=380)
+
+
+def _layer(rows: Sequence[Row], mark: Spec, encoding: Spec | None = None) -> Spec:
+    return {"data": {"values": list(rows)}, "mark": mark, "encoding": encoding or {}}
 
 
 def _coloured(field: str, domain: Sequence[str], colours: Sequence[str]) -> Spec:

@@ -35,8 +35,9 @@ get, and keep people from unsubscribing. None of that is in these numbers.
 Who gets more messages may open more of them for other reasons. This is what went together in the
 past, not what a ceiling causes; only a trial with groups drawn by lot would tell.
 
-The recording knows only what was sent then. Feedback that a message got at its recorded time is
-taken to be worth the same where the message goes out later.
+The recording begins with nobody under pressure, whatever was sent before, so that a first message
+passes that later ones would not. It knows only what was sent then. Feedback that a message got at
+its recorded time is taken to be worth the same where the message goes out later.
 """
 
 WORTH = tuple(" ".join(remark.split()) for remark in _WORTH.strip().split("\n\n"))
