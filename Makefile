@@ -66,7 +66,7 @@ bench: setup servers ## measure decisions per second
 	@$(BIN)/python -m bench
 
 lock: ## renew the lock files (needs uv)
-	uv pip compile pyproject.toml --extra demo --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra demo --extra report --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
 	uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements-runtime.lock
 
 clean: ## remove what was made here, .venv and caches included

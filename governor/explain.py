@@ -95,6 +95,12 @@ def texts(decision: Decision) -> list[str]:
     return [_sentence(finding) for finding in decision["findings"]]
 
 
+def meaning(finding: Finding) -> str:
+    """Return what the code of *finding* means to ops, filled in as in `texts`."""
+    code = finding["code"] or "no_code"
+    return _filled(OPS.get(code, f"{code} ({{observed}} of {{limit}})"), finding)
+
+
 def for_ops(decision: Decision) -> list[str]:
     """Tell what was decided, then what decided it, then all else that was found."""
     by_way = f"variant {decision['variant']} by {decision['channel']}"
@@ -144,9 +150,7 @@ def _sentence(finding: Finding) -> str:
     place = f"{finding['rule']} {finding['id']}, variant {finding['variant']}"
     if finding["outcome"] == "release":
         return f"{place}: passed{_measured(finding)}"
-    code = finding["code"] or "no_code"
-    said = _filled(OPS.get(code, f"{code} ({{observed}} of {{limit}})"), finding)
-    text = f"{place}: {_OUTCOMES[finding['outcome']]}, {said}"
+    text = f"{place}: {_OUTCOMES[finding['outcome']]}, {meaning(finding)}"
     if finding["eligible_at"]:
         text += f"; {_eligible(finding['eligible_at'])}"
     return text if finding["enforced"] else f"{text} (shadow: not enforced)"

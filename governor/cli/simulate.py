@@ -1,21 +1,21 @@
 """The command that judges recorded events, with one policy or with two to compare."""
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from governor.cli.failures import DIFFERS, INVALID, Failed
+from governor.cli.failures import DIFFERS, Failed
 from governor.cli.output import as_json, count, say, settings
+from governor.cli.recording import Recording, recording_of
+from governor.cli.report import ReportWriter, report_writer
 
 if TYPE_CHECKING:
     from governor.core.policy import Policy
-    from governor.simulate import Event, Sink, Summary
+    from governor.simulate import Sink, Summary
 
 FILE = click.Path(path_type=Path)
-Recording = Callable[[], "Iterator[Event]"]
 
 
 def _moment(context: click.Context, option: click.Parameter, written: str | None) -> int | None:
@@ -29,9 +29,21 @@ def _moment(context: click.Context, option: click.Parameter, written: str | None
         raise click.BadParameter(str(error), context, option) from None
 
 
-def _not_built(context: click.Context, option: click.Parameter, written: Path | None) -> None:
-    if written is not None:
-        raise click.BadParameter("is not built yet, leave it out", context, option)
+def _drawable(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a report that cannot be drawn or written before anything is judged."""
+    from importlib.util import find_spec
+
+    if path is None:
+        return None
+    missing = [name for name in ("vl_convert", "jinja2") if find_spec(name) is None]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        text = f"needs {names}, run `pip install 'governor[report]'`"
+        raise click.BadParameter(text, context, option)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        text = f"`{path}` is no file in a folder that is there"
+        raise click.BadParameter(text, context, option)
+    return path
 
 
 @click.command()
@@ -44,7 +56,7 @@ def _not_built(context: click.Context, option: click.Parameter, written: Path | 
 @click.option("--until", callback=_moment, help="Run on to this moment, and no further.")
 @click.option("--texts", is_flag=True, help="Say in each finding what it means.")
 @click.option("--dead-letters", type=FILE, help="Where events go that are refused.")
-@click.option("--report", type=FILE, callback=_not_built, expose_value=False, hidden=True)
+@click.option("--report", type=FILE, callback=_drawable, help="One HTML page on all of it.")
 @as_json
 def simulate(
     policy: Path | None,
@@ -56,6 +68,7 @@ def simulate(
     until: int | None,
     texts: bool,  # noqa: FBT001
     dead_letters: Path | None,
+    report: Path | None,
     json_: bool,  # noqa: FBT001
 ) -> None:
     """Judge recorded events under a policy.
@@ -63,51 +76,25 @@ def simulate(
     They are judged as the worker would, on their own time. Writes one decision a line; what the
     run came to is told on standard error. With --compare the messages that end differently are
     printed instead (decisions of the first policy go to --out), and the exit code is 1 if there
-    are any.
+    are any. With --report a page with charts is written as well; where a policy has a section
+    `intrusiveness` the events are judged again under a row of ceilings for it.
     """
     from governor.config import load_policy
 
-    first = load_policy(policy or settings().policy)
+    policy = policy or settings().policy
+    first = load_policy(policy)
     second = load_policy(compare) if compare else None
-    recording = _recording(events, log, map_)
+    recording = recording_of(events, log, map_, again=report is not None)
+    writer = report_writer(report, recording, (policy, compare), until, quiet=json_)
     with ExitStack() as opened:
         sink = _opened(opened, out or (None if second else Path("-")))
         letters = _opened(opened, dead_letters)
-        play = _Play(recording, until, letters, _with_texts(sink) if sink and texts else sink)
+        play = _Play(recording, until, letters, _with_texts(sink, wanted=texts), writer)
         if second is None:
             _tell(play.judge(first, None), json_)
+            play.write()
         else:
             play.compare(first, second, json_)
-
-
-def _recording(events: Path | None, log: Path | None, map_: Path | None) -> Recording:
-    """Return what gives the events, as often as it is asked."""
-    if (events is None) == (log is None) or (log is None) != (map_ is None):
-        raise click.UsageError("name either `--events`, or `--log` and its `--map`")
-    if log is not None and map_ is not None:
-        from governor.convert import Conversion, load_map
-
-        conversion = Conversion(log, load_map(map_), map_.parent)
-        return lambda: _converted(conversion)
-    assert events is not None  # noqa: S101
-    return lambda: _recorded(events)
-
-
-def _recorded(path: Path) -> "Iterator[Event]":
-    from governor.simulate import read_events
-
-    try:
-        yield from read_events(path)
-    except OSError as error:
-        reason = (error.strerror or "it is away").lower()
-        raise Failed(f"{path}: cannot be read: {reason}", INVALID) from None
-
-
-def _converted(conversion: Any) -> "Iterator[Event]":
-    from governor.simulate import Event
-
-    for line, event in enumerate(conversion.events(), 1):
-        yield Event(event.at, event.type, event.data, line)
 
 
 def _opened(stack: ExitStack, path: Path | None) -> "Sink | None":
@@ -121,7 +108,9 @@ def _opened(stack: ExitStack, path: Path | None) -> "Sink | None":
     return sink
 
 
-def _with_texts(sink: "Sink") -> "Sink":
+def _with_texts(sink: "Sink | None", *, wanted: bool) -> "Sink | None":
+    if sink is None or not wanted:
+        return sink
     import msgspec
 
     from governor.explain import texts
@@ -142,6 +131,7 @@ class _Play:
         until: int | None,
         letters: "Sink | None",
         decisions: "Sink | None",
+        report: ReportWriter | None,
     ) -> None:
         from governor.ledger.keys import Pseudonyms
 
@@ -150,6 +140,7 @@ class _Play:
         self._until = until
         self._letters = letters
         self._decisions = decisions
+        self._report = report
 
     def judge(self, policy: "Policy", ends: "dict[tuple[str, str], Ending] | None") -> "Summary":
         """Play the recording; note in *ends* how each message ends."""
@@ -158,6 +149,8 @@ class _Play:
         from governor.simulate import simulate as play
 
         decisions = self._decisions
+        tally = self._report.tally(policy, self._names) if self._report else None
+        events = self._recording()
 
         def sink(line: bytes) -> None:
             if decisions is not None:
@@ -165,15 +158,25 @@ class _Play:
             if ends is not None:
                 decision = msgspec.json.decode(line)
                 ends[decision["person"], decision["message"]] = _ending(decision)
+            if tally is not None:
+                tally.decided(line)
 
-        return play(
+        summary = play(
             policy,
-            self._recording(),
+            events if tally is None else tally.watching(events),
             sink,
             dead_letters=self._letters,
             names=self._names,
             until=self._until,
         )
+        if self._report and tally is not None:
+            self._report.add(tally, summary)
+        return summary
+
+    def write(self) -> None:
+        """Write the report on what was judged, if there is to be one."""
+        if self._report is not None:
+            self._report.write()
 
     def compare(self, first: "Policy", second: "Policy", json_: bool) -> None:  # noqa: FBT001
         """Play the recording under both policies and print where they differ."""
@@ -202,6 +205,7 @@ class _Play:
             if not json_:
                 click.echo(f"policy {policy.revision}", err=True)
             _tell(summary, json_)
+        self.write()
         if differing:
             text = (
                 f"{count(len(differing), 'message')} of {len({*before, *after}):,} end differently"

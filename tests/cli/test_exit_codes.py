@@ -60,7 +60,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         (["simulate", "--log", "x.csv"], "name either"),
         (["simulate", "--events", "e", "--log", "x", "--map", "m"], "name either"),
         (["simulate", "--events", "e", "--until", "tomorrow"], "`tomorrow` is no time with a zone"),
-        (["simulate", "--events", "e", "--report", "r.html"], "is not built yet"),
+        (["simulate", "--events", "e", "--report", "x/r.html"], "is no file in a folder"),
         (["convert", "--log", "x.csv"], "Missing option '--map'"),
         (["dead-letters", "list", "--offsets", "7"], "`7` is no place"),
         (["topics", "create", "--partitions", "0"], "0 is not in the range"),
