@@ -15,8 +15,8 @@ class Failed(click.ClickException):
     """The command ends with these lines and this exit code."""
 
     def __init__(self, lines: str | Iterable[str], code: int) -> None:
-        one = isinstance(lines, str)
-        super().__init__(printable(str(lines), "\n") if one else "\n".join(map(printable, lines)))
+        told = [lines] if isinstance(lines, str) else lines
+        super().__init__("\n".join(map(printable, told)))
         self.exit_code = code
 
     def show(self, file: IO[Any] | None = None) -> None:

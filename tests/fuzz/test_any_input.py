@@ -41,7 +41,12 @@ MAP: dict[str, Any] = {
             "as": "candidate",
             "set": {"campaign": {"column": "c"}, "category": "promotional", "channel": "email"},
         },
-        {"when": {"what": "open"}, "as": "feedback", "set": {"kind": "opened"}},
+        {
+            "when": {"what": "open"},
+            "as": "feedback",
+            "set": {"kind": "opened"},
+            "of": "last_candidate",
+        },
     ],
     "assume": {"consent": {"purpose": "marketing", "basis": "consent", "before": "1d"}},
     "people": {"file": "people.csv", "columns": ["who", "lang"], "person": "who", "groups": "lang"},
