@@ -118,10 +118,17 @@ class ScriptsAndTwins(RuleBasedStateMachine):
         assert [key.decode() for key in found] == self.twins.claim(until, limit, lease)
 
     @rule(rows=st.lists(st.tuples(keys, st.integers(0, 4), st.none() | moments), max_size=4))
+    def settle_any(self, rows: list[tuple[str, int, int | None]]) -> None:
+        self.settle(rows)
+
     def settle(self, rows: list[tuple[str, int, int | None]]) -> None:
         args = [part for key, version, wake in rows for part in (key, version, wake or "")]
         self.call("settle", ["due", "by"], args)
         self.twins.settle(rows)
+
+    @rule(key=keys, off=st.integers(-1, 1), wake=st.none() | moments)
+    def settle_about_what_was_announced(self, key: str, off: int, wake: int | None) -> None:
+        self.settle([(key, max(self.twins.announced.get(key, 1) + off, 0), wake)])
 
     @invariant()
     def both_hold_the_same(self) -> None:
