@@ -154,4 +154,4 @@ def test_lua_does_what_its_twin_does(redis_url: str, monkeypatch: pytest.MonkeyP
 def test_lua_does_what_its_twin_does_for_long(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine(redis_url, monkeypatch, 2_000)
+    machine(redis_url, monkeypatch, 500)
