@@ -58,6 +58,9 @@ def test_what_is_said_of_a_refused_record_is_one_line_without_what_it_holds() ->
             assert letter.detail.isprintable()
             assert "all is well" not in letter.detail
             assert "zoe" not in letter.detail
+    profile = {"person": "p", "at": "2026-05-05T10:00:00Z", "groups": {"Zoe.Example-1990": 1}}
+    letter = desk.take(record(topics.PROFILES, profile)).letter()
+    assert letter.detail == "groups.?: must be text"
 
 
 @pytest.mark.usefixtures("folder")
