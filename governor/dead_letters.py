@@ -8,11 +8,12 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from governor.broker import producing, records, visit
 from governor.config.settings import Settings
-from governor.config.topics import DEAD_LETTERS, named
+from governor.config.topics import DEAD_LETTERS, INPUTS
 from governor.core.instant import format_instant
 from governor.ledger.keys import Pseudonyms
 
 _ADDED = "dlq_"
+_LONGEST_NUMBER = 20
 RETRIED = "dlq_retried_at"
 
 
@@ -64,7 +65,7 @@ def retry(settings: Settings, wanted: Iterable[Letter], now: int) -> Retried:
 
 
 async def _retry(settings: Settings, places: set[tuple[int, int]], now: int) -> Retried:
-    known = {name for name, topic in named(settings.topic_prefix) if topic.name != DEAD_LETTERS}
+    known = {settings.topic_prefix + name for name in INPUTS}
     retried = Retried()
 
     def chosen(letter: Letter) -> bool:
@@ -73,7 +74,7 @@ async def _retry(settings: Settings, places: set[tuple[int, int]], now: int) -> 
     async with producing(settings) as producer:
         async for letter, record in _chosen(settings, chosen, None):
             if letter.topic not in known:
-                retried.left.append((letter, f"`{letter.topic}` is no topic of governor"))
+                retried.left.append((letter, f"`{letter.topic}` is no topic that governor reads"))
             elif record.key is None and record.value is None:
                 retried.left.append((letter, "has neither key nor value"))
             else:
@@ -142,4 +143,5 @@ def _text(value: bytes | None) -> str:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    plain = text is not None and len(text) < _LONGEST_NUMBER and text.isascii() and text.isdigit()
+    return int(text or 0) if plain else None

@@ -36,6 +36,7 @@ class Probes:
     async def start(self) -> None:
         """Listen; OSError when the address is taken."""
         app = web.Application()
+        app.on_response_prepare.append(_unnamed)
         app.router.add_get("/metrics", self._scrape)
         app.router.add_get("/health/live", self._live)
         app.router.add_get("/health/ready", self._ready)
@@ -92,3 +93,8 @@ class Probes:
         reasons = self._health.reasons()
         body = {"ready": not reasons, "reasons": reasons, "policy": self._health.policy()}
         return web.json_response(body, status=503 if reasons else 200)
+
+
+async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+    """Keep to ourselves which versions of what answer here."""
+    response.headers["Server"] = "governor"

@@ -251,7 +251,7 @@ class Rebuild:
 
     def _last(self, records: Mapping[bytes, Any]) -> Iterator[Step]:
         for place, record in records.items():
-            key, _, message = place.decode().partition("|")
+            key, _, message = place.decode(errors="replace").partition("|")
             if record.value is None:
                 yield key, partial(without_waiting, message=name64(message))
                 continue

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from governor.cli.output import as_json, count, say
+from governor.cli.output import apart, as_json, count, say
 
 if TYPE_CHECKING:
     from governor.convert import Tally
@@ -25,6 +25,7 @@ def convert(log: Path, map_: Path, out: Path | None, json_: bool) -> None:  # no
     """
     from governor.convert import Conversion, load_map
 
+    apart([out], [log, map_])
     conversion = Conversion(log, load_map(map_), map_.parent)
     with click.open_file(str(out or "-"), "wb") as lines:
         for event in conversion.events():

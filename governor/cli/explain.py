@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from governor.cli.failures import DIFFERS, INVALID, Failed
-from governor.cli.output import as_json, say, settings
+from governor.cli.output import as_json, say, settings, tell
 
 FILE = click.Path(path_type=Path)
 _NEEDED = frozenset(
@@ -52,9 +52,10 @@ def explain(
         say([{**one, "text": text} for one, text in zip(found, said, strict=True)])
         return
     for one in found:
-        click.echo(f"{message} of {one['person']}")
-        click.echo("\n".join(f"  {line}" for line in for_ops(one)))
-        click.echo(f"  to the person: {for_person(one)}")
+        tell(f"{message} of {one['person']}")
+        for line in for_ops(one):
+            tell(f"  {line}")
+        tell(f"  to the person: {for_person(one)}")
 
 
 def _pseudonym(person: str) -> str:

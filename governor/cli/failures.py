@@ -6,6 +6,8 @@ from typing import IO, Any
 
 import click
 
+from governor.core.printable import printable
+
 FINE, DIFFERS, USAGE, INVALID, AWAY = range(5)
 
 
@@ -13,7 +15,8 @@ class Failed(click.ClickException):
     """The command ends with these lines and this exit code."""
 
     def __init__(self, lines: str | Iterable[str], code: int) -> None:
-        super().__init__(lines if isinstance(lines, str) else "\n".join(lines))
+        told = [lines] if isinstance(lines, str) else lines
+        super().__init__("\n".join(map(printable, told)))
         self.exit_code = code
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from governor.cli.failures import DIFFERS, Failed
-from governor.cli.output import as_json, count, say, settings
+from governor.cli.output import as_json, count, say, settings, tell
+from governor.core.printable import printable
 
 if TYPE_CHECKING:
     from governor.dead_letters import Letter
 
-_SPAN = re.compile(r"([0-9]+):([0-9]+)(?:-([0-9]+))?")
+_SPAN = re.compile(r"([0-9]{1,18}):([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
 @click.group()
@@ -87,7 +88,7 @@ def list_(
         say(found)
         return
     for letter in found:
-        click.echo(_line(letter))
+        tell(_line(letter))
     click.echo(count(len(found), "dead letter"), err=True)
 
 
@@ -114,7 +115,7 @@ def retry(
     if found and not yes:
         targets = ", ".join(sorted({letter.topic for letter in found}))
         question = f"publish {count(len(found), 'dead letter')} again to {targets}?"
-        click.confirm(question, abort=True, err=True)
+        click.confirm(printable(question), abort=True, err=True)
     done = publish(settings(), found, time.time_ns() // 1_000_000)  # noqa: TID251
     if json_:
         say(done)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from governor.cli.failures import DIFFERS, INVALID, Failed
-from governor.cli.output import as_json, count, say, settings
+from governor.cli.output import as_json, count, say, settings, tell
 
 FILE = click.Path(path_type=Path)
 
@@ -36,13 +36,13 @@ def check(policy: Path | None, json_: bool) -> None:  # noqa: FBT001
         about = {"policy": str(path), "valid": True, "revision": found.revision}
         say({**about, "in_force": sections, "warnings": cautions})
         return
-    click.echo(f"{path}: valid, revision {found.revision}")
+    tell(f"{path}: valid, revision {found.revision}")
     width = max(map(len, sections))
     for title, lines in sections.items():
         for number, line in enumerate(lines):
-            click.echo(f"  {'' if number else title:{width}}  {line}")
+            tell(f"  {'' if number else title:{width}}  {line}")
     for caution in cautions:
-        click.echo(f"warning: {path}: {caution}", err=True)
+        tell(f"warning: {path}: {caution}", err=True)
 
 
 @click.command()

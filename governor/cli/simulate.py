@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from governor.cli.failures import DIFFERS, Failed
-from governor.cli.output import as_json, count, say, settings
+from governor.cli.output import apart, as_json, count, say, settings, tell
 from governor.cli.recording import Recording, recording_of
 from governor.cli.report import ReportWriter, report_writer
 
@@ -81,6 +81,7 @@ def simulate(
     """
     from governor.config import load_policy
 
+    apart([out, dead_letters, report], [policy, events, log, map_, compare])
     policy = policy or settings().policy
     first = load_policy(policy)
     second = load_policy(compare) if compare else None
@@ -200,7 +201,7 @@ class _Play:
         else:
             for one in differing:
                 was, is_ = _words(one["first"]), _words(one["second"])
-                click.echo(f"{one['message']} of {one['person']}: {was} -> {is_}")
+                tell(f"{one['message']} of {one['person']}: {was} -> {is_}")
         for policy, summary in zip((first, second), summaries, strict=True):
             if not json_:
                 click.echo(f"policy {policy.revision}", err=True)
@@ -259,4 +260,5 @@ def _tell(summary: "Summary", json_: bool) -> None:  # noqa: FBT001
             ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
             lines.append(f"{title}: " + ", ".join(f"{code} {number:,}" for code, number in ranked))
     lines += [f"waits: {message} of {key} ({state})" for key, message, state in summary.waiting]
-    click.echo("\n".join(lines), err=True)
+    for line in lines:
+        tell(line, err=True)

@@ -10,7 +10,7 @@ from governor.codec.rejected import LONGEST_DETAIL, Reason, Rejected, invalid, n
 from governor.codec.unwrap import Headers, checked, parse, unwrap
 from governor.core import model
 from governor.core.incoming import Incoming, Told
-from governor.core.instant import MINUTE
+from governor.core.instant import MINUTE, parse_instant
 from governor.core.policy.values import suggestion
 
 __all__ = [
@@ -32,6 +32,9 @@ __all__ = [
 
 MAX_BYTES = 1 << 20
 AHEAD = 5 * MINUTE
+LONGEST_TRACE = 8_192
+"""So much of a trace header is passed on; the W3C's are far shorter."""
+_LAST_RECORD = parse_instant("6000-01-01T00:00:00Z")
 
 FactKind = Literal["cancellation", "consent", "profile", "feedback", "review"]
 
@@ -96,7 +99,7 @@ def decode_fact(
     _must_fit(value, max_bytes)
     if kind != "review":
         _must_match(key, fact.person)
-    return Told(_not_ahead(fact, record_at), record_at)
+    return Told(_not_ahead(fact, record_at), _held(record_at))
 
 
 def decode_control(
@@ -139,13 +142,14 @@ def _incoming(
     trace: tuple[tuple[str, bytes], ...] = (),
     digest_key: bytes = b"",
 ) -> Incoming:
+    record_at = _held(record_at)
     future = candidate.created_at > record_at + AHEAD
     return Incoming(candidate, raw, digest64(raw, digest_key), record_at, future, trace)
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:
     found = {name: content for name, content in headers if content and name in _TRACE}
-    return tuple(found.items())
+    return tuple(item for item in found.items() if len(item[1]) <= LONGEST_TRACE)
 
 
 def _must_fit(value: bytes | None, max_bytes: int) -> None:
@@ -173,11 +177,17 @@ def _must_match(key: bytes | None, person: str) -> None:
 
 def _not_ahead(fact: F, record_at: int) -> F:
     """Date what lies ahead of its record at the record, unless it would loosen something."""
+    record_at = _held(record_at)
     if fact.at <= record_at + AHEAD:
         return fact
     if _loosens(fact):
         raise Rejected("future_time", "at: is more than 5 minutes ahead of its record")
     return _at(fact, record_at)
+
+
+def _held(record_at: int) -> int:
+    """Hold a record's time, which whoever produces it may choose, to what can be written down."""
+    return min(max(record_at, 0), _LAST_RECORD)
 
 
 def _at(fact: W, record_at: int) -> W:

@@ -12,7 +12,8 @@ from governor.core.standing import Entry
 from governor.core.verdict import OUTCOME_NAMES, Finding, Score
 
 _encode = msgspec.json.Encoder().encode
-_OF_THE_VARIANT = ("channel", "content", "uses", "techniques", "ai_generated")
+_JUDGED = ("uses", "techniques", "ai_generated")
+_OF_THE_VARIANT = ("channel", "content", *_JUDGED)
 _STAYS_BEHIND = frozenset(Variant.model_fields) - set(_OF_THE_VARIANT)
 
 
@@ -76,6 +77,9 @@ def encode_released(
     released = dict(incoming.raw)
     variants = released.pop("variants", None)
     if variants:
+        # What is said beside the variants of what they use was not judged.
+        for name in _JUDGED:
+            released.pop(name, None)
         for name, content in variants[index].items():
             if name in _OF_THE_VARIANT or (name not in _STAYS_BEHIND and name not in released):
                 released[name] = content

@@ -78,6 +78,8 @@ def _flaw(kind: str, flaw: ErrorDetails, *, short: bool) -> str:
     if short and place[:2] == ("variants", 0):
         place = place[2:]
     words = [part if _PLAIN(part) else "?" for part in map(str, place)]
+    if place[:1] == ("groups",):
+        words[1:] = ["?"] * len(words[1:])
     return f"{'.'.join(words) or kind}: {_message(flaw)}"
 
 

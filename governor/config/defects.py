@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from governor.core.printable import printable
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Defect:
@@ -13,9 +15,9 @@ class Defect:
     message: str
 
     def __str__(self) -> str:
-        """Put the place first."""
+        """Put the place first, on one line whatever the file holds."""
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}"
+        return printable(f"{place}: {self.message}")
 
 
 class PolicyInvalid(Exception):

@@ -55,6 +55,15 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+INPUTS = frozenset(
+    {
+        *(CANDIDATES, URGENT, CANCELLATIONS, FEEDBACK),
+        *(CONSENTS, PROFILES, REVIEWS, CONTROL),
+    }
+)
+"""What governor reads of what others write; what it writes itself it believes."""
+
+
 def named(prefix: str) -> Iterator[tuple[str, Topic]]:
     """Yield every topic after its name on the broker."""
     for topic in TOPICS:

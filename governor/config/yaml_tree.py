@@ -36,6 +36,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], Any], ...] = (
         lambda text: float(text.replace(".", "")),
     ),
 )
+_HALF = re.compile("[\ud800-\udfff]").search
 _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
@@ -183,6 +184,8 @@ class _Reading:
     def _next(self) -> Any:
         event = next(self._events)
         self.line = event.start_mark.line + 1
+        if isinstance(event, ScalarEvent) and _HALF(event.value):
+            raise self._stop("half a character, as `\\ud800` writes it, is no text")
         return event
 
     def _stop(self, message: str) -> Unreadable:
@@ -210,8 +213,8 @@ class _Reading:
             self._anchors[event.anchor] = node
         return node
 
-    def _bound(self, depth: int) -> None:
-        self._count += 1
+    def _bound(self, depth: int, values: int = 1) -> None:
+        self._count += values
         if depth > DEEPEST:
             raise self._stop(f"nested deeper than {DEEPEST} levels")
         if self._count > MOST_VALUES:
@@ -251,5 +254,6 @@ class _Reading:
         for source in merged:
             if not isinstance(source.value, dict):
                 raise self._stop("`<<` needs keys to take over")
+            self._bound(depth, len(source.value))
             found = {**source.value, **found}
         return found

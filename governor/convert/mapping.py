@@ -1,7 +1,7 @@
 """What the columns of an export mean, as ops write it in MAP.yaml."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
@@ -44,6 +44,7 @@ _NEEDED = {
     "feedback": ("kind",),
     "consent": ("action", "purpose"),
 }
+_NOT_ASKED = [kind for kind in get_args(RowKind) if kind != "candidate"]
 _LARGEST = 1 << 20
 
 
@@ -122,7 +123,7 @@ class _RowParts(Section):
     def flaws(cls, written: Mapping[str, Any]) -> Iterator[Flaw]:
         """Hold `set` to what the kind of row has."""
         kind, fields = written.get("as"), written.get("set", {})
-        if kind not in SHAPES or not isinstance(fields, Mapping):
+        if not isinstance(kind, str) or kind not in SHAPES or not isinstance(fields, Mapping):
             return
         if kind == "feedback" and "of" not in written:
             yield (), "`of` is missing, feedback needs `of: last_candidate`"
@@ -202,7 +203,10 @@ class People(Section):
 
     @classmethod
     def flaws(cls, written: Mapping[str, Any]) -> Iterator[Flaw]:
-        """Find columns that `columns` does not name."""
+        """Find columns that `columns` does not name, and a way out of the folder."""
+        file = written.get("file")
+        if isinstance(file, str) and ".." in PurePath(file).parts:
+            yield ("file",), f"{quoted(file)} leads out of the folder, put it beside the map"
         columns = written.get("columns")
         if not isinstance(columns, list):
             return
@@ -264,7 +268,7 @@ class Map(Section):
             yield ("time",), "`column` is missing"
         rows = written.get("rows")
         for at, row in enumerate(rows if isinstance(rows, list) else []):
-            if isinstance(row, Mapping) and row.get("as") in set(get_args(RowKind)) - {"candidate"}:
+            if isinstance(row, Mapping) and row.get("as") in _NOT_ASKED:
                 yield ("rows", at), f"a {row['as']} needs `time.column`"
 
 

@@ -3,10 +3,12 @@
 import csv
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from governor.config.defects import Defect
 from governor.core.policy.values import suggestion
@@ -14,6 +16,9 @@ from governor.core.policy.values import suggestion
 _GZIP = b"\x1f\x8b"
 _MOST_DEFECTS = 20
 _LARGEST_CELL = 1 << 20
+_LONGEST_LINE = 16 << 20
+_MOST_UNPACKED = 1 << 30
+_MOST_TIMES = 200
 
 
 class InputInvalid(Exception):
@@ -27,6 +32,32 @@ class InputInvalid(Exception):
             more = f"and {len(every) - _MOST_DEFECTS} more like these"
             self.defects.append(Defect(every[-1].file, 0, more))
         super().__init__("\n".join(str(defect) for defect in self.defects))
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzip file that ends in an error where little becomes very much."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(fileobj=stream)
+        self._most = max(_MOST_UNPACKED, _MOST_TIMES * os.fstat(stream.fileno()).st_size)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return some of what is unpacked."""
+        found = super().read1(size)
+        if self.tell() > self._most:
+            raise _TooLargeError(f"unpacks to more than {_MOST_TIMES} times its size, unpack it")
+        return found
+
+
+def _bounded(text: io.TextIOBase) -> Iterator[str]:
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise _TooLargeError(f"has a line of more than {_LONGEST_LINE >> 20} MiB")
+        yield line
 
 
 class Table:
@@ -49,7 +80,7 @@ class Table:
         number = 0
         try:
             with self._open() as text:
-                lines = (line for line in csv.reader(text, strict=True) if line)
+                lines = (line for line in csv.reader(_bounded(text), strict=True) if line)
                 header = self._header(lines)
                 picks = [header.index(name) for name in self._known(wanted, header)]
                 width, exact = len(header), self._columns is None
@@ -59,6 +90,8 @@ class Table:
                     yield number, [line[pick] for pick in picks]
         except UnicodeDecodeError:
             raise self.invalid(number + 1, "is no UTF-8 text, or a row soon after") from None
+        except _TooLargeError as error:
+            raise self.invalid(number + 1, str(error)) from None
         except csv.Error as error:
             raise self.invalid(number + 1, f"is no CSV: {error}") from None
         except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -81,7 +114,7 @@ class Table:
         with self.path.open("rb") as stream:
             zipped = stream.read(2) == _GZIP
             stream.seek(0)
-            inner = gzip.GzipFile(fileobj=stream) if zipped else stream
+            inner = _Unpacked(stream) if zipped else stream
             with io.TextIOWrapper(inner, encoding="utf-8-sig", newline="") as text:
                 yield text
 

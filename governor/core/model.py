@@ -67,7 +67,7 @@ FeedbackKind = Literal[
 class Wire(BaseModel):
     """The base of what is read from the wire."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +202,7 @@ class ComfortChoice(Wire):
     """How much the person said they are comfortable with."""
 
     level: Literal["low", "normal", "high"] | None = None
-    max_per_week: int | None = Field(default=None, ge=0)
+    max_per_week: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
 class Profile(Wire):

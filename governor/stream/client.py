@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import UnsupportedCodecError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
 
@@ -66,9 +67,12 @@ class ClientThread(AIOKafkaConsumerThread):
         client = self._ensure_consumer()
         if not self.consumer.flow_active:
             return {}, {}
-        found = await client.getmany(
-            *(TopicPartition(*each) for each in partitions), timeout_ms=round(within * 1000)
-        )
+        try:
+            found = await client.getmany(
+                *(TopicPartition(*each) for each in partitions), timeout_ms=round(within * 1000)
+            )
+        except (UnicodeDecodeError, UnsupportedCodecError) as error:
+            raise StuckError(_unreadable(partitions, error)) from error
         return {Partition(*each): records for each, records in found.items()}, _seen(client)
 
     async def committed(self) -> dict[Partition, int | None]:
@@ -114,6 +118,15 @@ class ClientThread(AIOKafkaConsumerThread):
             Partition(*each): (max(0, commits[each].offset) if each in commits else 0, ends[each])
             for each in others
         }
+
+
+def _unreadable(partitions: Iterable[Partition], error: Exception) -> str:
+    """Say where a record is that the client itself cannot take apart, and how to pass over it."""
+    places = ", ".join(f"{topic}/{number}" for topic, number in sorted(partitions))
+    return (
+        f"kafka: a record of {places} cannot be read: {error}; it is kept, and so is all behind it:"
+        " repair what produces it, `kafka-consumer-groups --reset-offsets` passes over it"
+    )
 
 
 def _seen(client: AIOKafkaConsumer) -> dict[Partition, Seen]:

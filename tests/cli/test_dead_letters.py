@@ -160,8 +160,8 @@ def test_a_letter_from_elsewhere_is_left_and_told(kafka: KafkaServer, prefix: st
     result = governor("dead-letters", "retry", "--yes")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        f"0:0: left, `{prefix}payments` is no topic of governor",
-        f"0:1: left, `{prefix}outreach.dead-letters` is no topic of governor",
+        f"0:0: left, `{prefix}payments` is no topic that governor reads",
+        f"0:1: left, `{prefix}outreach.dead-letters` is no topic that governor reads",
     ]
     assert [record.value() for record in read(kafka, prefix + CANDIDATES)] == [b"good"]
 
