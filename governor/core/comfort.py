@@ -12,7 +12,7 @@ import msgspec
 from governor.core.case import Case
 from governor.core.consents import with_event
 from governor.core.policy import Intrusiveness
-from governor.core.standing import Consent, LearnedComfort, Standing
+from governor.core.standing import Consent, Heard, LearnedComfort, Standing
 
 _LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
 _RAISES = ("clicked", "converted", "replied")
@@ -51,11 +51,18 @@ def reset(section: Intrusiveness | None, standing: Standing, at: int) -> Standin
     consents = with_event(standing.consents, wish)
     if consents is standing.consents:
         return standing
+    anew = msgspec.structs.replace(standing, consents=consents)
     learned: LearnedComfort | None = None
-    for one in sorted(standing.heard, key=lambda one: (one.at, one.kind, one.channel or "")):
-        if one.at >= at:
-            learned = learn(section, learned, one.kind, one.at)
-    return msgspec.structs.replace(standing, consents=consents, learned=learned)
+    for one in lessons(anew):
+        learned = learn(section, learned, one.kind, one.at)
+    return msgspec.structs.replace(anew, learned=learned)
+
+
+def lessons(standing: Standing) -> list[Heard]:
+    """Return the last feedback of each kind that has taught something, in order of time."""
+    since, kinds = reset_at(standing), (*_LOWERS, *_RAISES)
+    taught = [one for one in standing.heard if one.kind in kinds and one.at >= since]
+    return sorted(taught, key=lambda one: (one.at, one.kind, one.channel or ""))
 
 
 def factor_of(section: Intrusiveness, standing: Standing, at: int) -> float:
