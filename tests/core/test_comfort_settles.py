@@ -161,5 +161,5 @@ def test_the_invented_lives_are_those_of_the_gate(takes: int | None) -> None:
             data |= {"at": format_instant(now + HOUR), "kind": told[now + HOUR]}
             story.happens(now + HOUR, ("feedback", data))
     assert sent == person.sends
-    factor = factor_of(SECTION, story.standing, now)
+    factor = factor_of(SECTION, story.standing, START + (8 * 7 - 1) * DAY)
     assert factor == pytest.approx(person.factors[-1])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from governor.core.policy.values import Flaw, Names, Section, listed
 
@@ -27,6 +27,10 @@ HumanSignals = Annotated[
 
 class HumanTouch(Section):
     """When automated messages stop until a human has been in touch with the person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["messages"]}, {"required": ["signals"]}]}
+    )
 
     messages: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None,
