@@ -15,7 +15,7 @@ from governor.config import topics
 from tests.e2e.collector import Json, Out
 from tests.e2e.conftest import MakeStage
 from tests.e2e.kit import NAMES, Stage, people
-from tests.e2e.parity import command, simulated
+from tests.e2e.parity import command, compare, in_kafkas_order
 from tests.e2e.values import candidate, consent, feedback, moment, policy
 
 CRASHING = [sys.executable, str(Path(__file__).with_name("crashing.py"))]
@@ -152,21 +152,35 @@ def test_a_ledger_that_was_rebuilt_holds_the_same_people_and_hands_nobody_over_a
     assert again.metric("governor_resubmissions_total", category="transactional") == 1
 
 
-def test_simulate_counts_whom_it_would_hand_over(make_stage: MakeStage) -> None:
+def test_simulate_holds_and_counts_what_the_worker_holds_and_tells(make_stage: MakeStage) -> None:
     stage = make_stage(rules())
-    at = [moment(number) for number in range(6)]
-    facts = [consent("p", at=at[0])]
-    events = [{"at": at[0], "type": "consent", "data": fact} for fact in facts]
+    at = [f"2026-05-05T{hour:02}:00:00.000Z" for hour in range(9, 20)]
+    contacted = feedback("p", "m-3", "human_contacted", at=at[6])
+    events: list[Json] = [{"at": at[0], "type": "consent", "data": consent("p", at=at[0])}]
     events += [
         {"at": at[n], "type": "candidate", "data": candidate("p", f"m-{n}", created_at=at[n])}
-        for n in range(1, 5)
+        for n in (1, 2, 3, 4, 5, 7)
     ]
-    lines, _ = simulated(stage, events, at[5])
-    assert [line["code"] for line in lines] == [None, None, None, "needs_human"]
-    files = {"--policy": stage.policy, "--events": stage.folder / f"{stage.prefix}in.jsonl"}
-    given = [one for pair in files.items() for one in pair]
-    said = command("simulate", *given, "--out", stage.folder / "out", "--until", at[5])
-    assert "handed over to a human: messages 1" in said
+    events.append({"at": at[6], "type": "feedback", "data": contacted})
+    replied = feedback("p", "m-7", "replied", at=at[8])
+    events.append({"at": at[8], "type": "feedback", "data": replied})
+    events.append({"at": at[9], "type": "profile", "data": {"person": "bell", "at": at[9]}})
+    lines = compare(stage, in_kafkas_order(events), at[9])
+    assert [(line["message"], line["code"]) for line in lines] == [
+        ("m-1", None),
+        ("m-2", None),
+        ("m-3", None),
+        ("m-4", "needs_human"),
+        ("m-5", "needs_human"),
+        ("m-4", None),
+        ("m-5", None),
+        ("m-7", None),
+    ]
+    told = [(out.json["why"], out.json["message"]) for out in handovers(stage, "p")]
+    assert told == [("messages", "m-3"), ("messages", "m-7")]
+    recorded = stage.folder / f"{stage.prefix}in.jsonl"
+    given = ("--policy", stage.policy, "--events", recorded, "--out", stage.folder / "out")
+    assert "handed over to a human: messages 2" in command("simulate", *given, "--until", at[9])
 
 
 def test_a_reset_of_comfort_arrives_and_is_shown(make_stage: MakeStage) -> None:
