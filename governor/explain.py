@@ -32,6 +32,8 @@ OPS: Mapping[str, str] = {
     "paused_campaign": "paused by ops; it waits until they resume it",
     "kill_switch": "stopped by ops",
     "needs_review": "it waits for a reviewer's answer (needed: {limit})",
+    "needs_human": "a human has to be in touch with the person first;"
+    " since the last time: {observed}",
     "review_refused": "a reviewer refused it",
     "review_expired": "no reviewer answered in time",
     "expired": "it is past its end, {limit}",
@@ -69,6 +71,7 @@ PERSON: Mapping[str, str] = {
     "paused_campaign": "We are holding messages like this back at the moment.",
     "kill_switch": "We have stopped messages like this.",
     "needs_review": "One of us looks at it before it may go out.",
+    "needs_human": "One of us wants to speak with you first.",
     "review_refused": "One of us looked at it and decided against it.",
     "review_expired": "None of us could look at it in time.",
     "expired": "It came too late to be of use.",

@@ -29,8 +29,10 @@ from governor.core.record import forget
 from governor.core.restore import (
     entry_of,
     final_of,
+    handed_of,
     with_fact,
     with_final,
+    with_handed,
     with_waiting,
     without_waiting,
     woken,
@@ -128,8 +130,9 @@ class Rebuild:
                 await arrived
             finally:
                 arrived.cancel()
-            await self._apply(self._decisions(source))
-            await self._apply(self._released(source))
+            await self._apply(self._outputs(topics.DECISIONS, source, self._decided))
+            await self._apply(self._outputs(topics.RELEASED, source, self._released))
+            await self._apply(self._outputs(topics.HANDOVERS, source, self._handed))
             await self._apply(self._waiting(source))
             for name in (topics.FEEDBACK, topics.CANCELLATIONS, topics.REVIEWS):
                 await self._apply(self._facts(name, source))
@@ -208,32 +211,36 @@ class Rebuild:
         policy, alias = self._policy, self._names.of
         return lambda standing: with_fact(standing, told, policy, alias, skew=skew)
 
-    async def _decisions(self, source: Source) -> AsyncIterator[Step]:
-        async for record in self._read(topics.DECISIONS, since=source.since):
+    async def _outputs(
+        self, name: str, source: Source, read: Callable[[Any], Step | None]
+    ) -> AsyncIterator[Step]:
+        async for record in self._read(name, since=source.since):
             try:
-                told = parse(record.value)
-                if not told["final"]:
-                    continue
-                key, final = str(told["person"]), final_of(told)
+                step = read(record)
             except _UNREADABLE as error:
                 self._odd(record, error)
-                continue
-            self.progress.latest = max(self.progress.latest, final.at)
-            yield key, partial(with_final, final=final)
+            else:
+                if step is not None:
+                    yield step
 
-    async def _released(self, source: Source) -> AsyncIterator[Step]:
-        async for record in self._read(topics.RELEASED, since=source.since):
-            headers = dict(record.headers)
-            try:
-                raw = parse(record.value)
-                entry = parse(headers["governor_entry"])
-                at = parse_instant(headers["ce_time"].decode())
-                final = entry_of({**raw, **entry, "message": raw["id"]}, entry, at)
-                key = self._names.of(raw["person"])
-            except _UNREADABLE as error:
-                self._odd(record, error)
-                continue
-            yield key, partial(with_final, final=final)
+    def _decided(self, record: Any) -> Step | None:
+        told = parse(record.value)
+        if not told["final"]:
+            return None
+        final = final_of(told)
+        self.progress.latest = max(self.progress.latest, final.at)
+        return str(told["person"]), partial(with_final, final=final)
+
+    def _released(self, record: Any) -> Step:
+        headers, raw = dict(record.headers), parse(record.value)
+        entry = parse(headers["governor_entry"])
+        at = parse_instant(headers["ce_time"].decode())
+        final = entry_of({**raw, **entry, "message": raw["id"]}, entry, at)
+        return self._names.of(raw["person"]), partial(with_final, final=final)
+
+    def _handed(self, record: Any) -> Step:
+        told = parse(record.value)
+        return self._names.of(told["person"]), partial(with_handed, handed=handed_of(told))
 
     async def _waiting(self, source: Source) -> AsyncIterator[Step]:
         last: dict[bytes, Any] = {}

@@ -122,10 +122,23 @@ def _differences(told: Standing, real: Standing) -> Iterator[str]:
         yield "consents"
     if told.profile != real.profile:
         yield "profile"
+    if _handed(told) != _handed(real):
+        yield "hand-over to a human"
+    yield from _lost(told, real)
+
+
+def _lost(told: Standing, real: Standing) -> Iterator[str]:
+    """Name what the ledger lacks of things of which it may hold more than the topics tell."""
     if not set(told.cancelled) <= set(real.cancelled):
         yield "cancellations"
     if not {one for one in told.answers if told.waits(one.message)} <= set(real.answers):
         yield "answers of reviewers"
+
+
+def _handed(standing: Standing) -> tuple[str, int] | None:
+    """Return what a human was told of; what is in shadow is told to nobody."""
+    handed = standing.handed
+    return None if handed is None or handed.shadow else (handed.why, handed.since)
 
 
 def _waits(standing: Standing) -> set[tuple[int, int]]:

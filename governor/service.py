@@ -11,7 +11,7 @@ from governor.core.facts import apply_control, scope_of
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Policy
 from governor.core.record import is_final
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.setting import Setting, Taken, Turn
 from governor.core.standing import ControlState, Scope, Standing, Waiting, name64
 from governor.core.turn import reconsider, sent, take_turn
@@ -45,6 +45,7 @@ class Judgement(msgspec.Struct):
     resolutions: list[Resolution] = msgspec.field(default_factory=list)
     rejected: list[tuple[Incoming, str]] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
+    handovers: list[Handover] = msgspec.field(default_factory=list)
     conflicts: int = 0
     more: bool = False
     seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
@@ -54,6 +55,7 @@ class Judgement(msgspec.Struct):
         self.resolutions += taken.resolutions
         self.rejected += taken.rejected
         self.notes += taken.notes
+        self.handovers += [taken.handover] if taken.handover else []
 
 
 class Governor:

@@ -51,6 +51,9 @@ class Summary(msgspec.Struct):
     codes: Counter[str] = msgspec.field(default_factory=Counter)
     rejected: Counter[str] = msgspec.field(default_factory=Counter)
     repeats: int = 0
+    handovers: Counter[str] = msgspec.field(default_factory=Counter)
+    handovers_in_shadow: Counter[str] = msgspec.field(default_factory=Counter)
+    resubmissions: Counter[str] = msgspec.field(default_factory=Counter)
     waiting: list[tuple[str, str, str]] = msgspec.field(default_factory=list)
     until: str | None = None
 
@@ -173,6 +176,7 @@ class _Simulation:
     def _write(self, judgement: Judgement, at: int) -> None:
         for incoming, reason in judgement.rejected:
             self._reject(reason, "", incoming.raw, at)
+        self._count(judgement)
         for resolution in judgement.resolutions:
             if resolution.repeat:
                 self.summary.repeats += 1
@@ -184,6 +188,15 @@ class _Simulation:
             self.decisions(
                 encode_decision(resolution, self.policy.revision, person=resolution.key) + b"\n"
             )
+
+    def _count(self, judgement: Judgement) -> None:
+        summary = self.summary
+        for one in judgement.handovers:
+            if not one.repeat:
+                (summary.handovers_in_shadow if one.shadow else summary.handovers)[one.why] += 1
+        for resolution in judgement.resolutions:
+            if resolution.resubmitted and not resolution.repeat:
+                summary.resubmissions[resolution.incoming.candidate.category] += 1
 
     def _reject(self, reason: str, detail: str, data: Any, at: int) -> None:
         self.summary.rejected[reason] += 1

@@ -8,6 +8,7 @@ from governor.cli.explain import explain
 from governor.cli.failures import Commands
 from governor.cli.kafka import dead_letters, topics
 from governor.cli.ledger import ledger
+from governor.cli.person import person
 from governor.cli.policy import check, schema
 from governor.cli.serve import demo, run
 from governor.cli.simulate import simulate
@@ -27,5 +28,17 @@ def main(debug: bool) -> None:  # noqa: FBT001
     """Decides whether a person may be written to, how personally, on which channel and when."""
 
 
-for command in (run, check, simulate, convert, explain, topics, ledger, dead_letters, schema, demo):
+for command in (
+    run,
+    check,
+    simulate,
+    convert,
+    explain,
+    topics,
+    ledger,
+    dead_letters,
+    person,
+    schema,
+    demo,
+):
     main.add_command(command)

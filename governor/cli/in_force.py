@@ -18,6 +18,7 @@ def in_force(policy: Policy) -> dict[str, list[str]]:
             for entry in policy.quiet_hours
         ],
         "review": list(_review(policy)),
+        "human touch": list(_human_touch(policy)),
         "kept": [
             f"verdicts {length(policy.retention.verdicts)}",
             f"history {length(policy.retention.history)}",
@@ -33,6 +34,9 @@ def warnings(policy: Policy) -> Iterator[str]:
     for cap in policy.caps:
         if cap.limit == 0:
             yield f"caps: `{cap.id}` has `limit: 0` and lets nothing through"
+    for name in sorted(policy.human_touch.hold) if policy.human_touch else ():
+        if policy.categories[name].contractual:
+            yield f"human_touch: holds `{name}`, which rests on contract or law and may have to go"
     for rule in policy.review.rules:
         if rule.sample == 0:
             yield f"review: `{rule.id}` has `sample: 0` and takes nothing"
@@ -99,6 +103,16 @@ def _review(policy: Policy) -> Iterator[str]:
     if policy.review.rules:
         review = policy.review
         yield f"unanswered after {length(review.deadline)}: {review.on_deadline}"
+
+
+def _human_touch(policy: Policy) -> Iterator[str]:
+    section = policy.human_touch
+    if section is None:
+        return
+    reasons = [] if section.messages is None else [f"{section.messages} messages"]
+    reasons += section.signals or ()
+    held = ", ".join(sorted(section.hold))
+    yield f"after {' or '.join(reasons)}: {held} {section.then} until a human was in touch"
 
 
 def _about(match: Match) -> str:

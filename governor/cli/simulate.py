@@ -255,7 +255,13 @@ def _tell(summary: "Summary", json_: bool) -> None:  # noqa: FBT001
         ", ".join(f"{end} {number:,}" for end, number in ends.items()),
     ]
     codes = {code: number for code, number in summary.codes.items() if code != "released"}
-    for title, counts in (("why not", codes), ("refused", summary.rejected)):
+    for title, counts in (
+        ("why not", codes),
+        ("refused", summary.rejected),
+        ("handed over to a human", summary.handovers),
+        ("to be handed over, in shadow", summary.handovers_in_shadow),
+        ("said again under another id", summary.resubmissions),
+    ):
         if counts:
             ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
             lines.append(f"{title}: " + ", ".join(f"{code} {number:,}" for code, number in ranked))

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from governor.codec.digest import digest64
+from governor.codec.digest import content32, digest64
 from governor.codec.rejected import LONGEST_DETAIL, Reason, Rejected, invalid, named
 from governor.codec.unwrap import Headers, checked, parse, unwrap
 from governor.core import model
@@ -144,7 +144,10 @@ def _incoming(
 ) -> Incoming:
     record_at = _held(record_at)
     future = candidate.created_at > record_at + AHEAD
-    return Incoming(candidate, raw, digest64(raw, digest_key), record_at, future, trace)
+    digest = digest64(raw, digest_key)
+    said = [one.content for one in candidate.variants]
+    contents = tuple(content32(candidate.person, content, digest_key) for content in said)
+    return Incoming(candidate, raw, digest, record_at, future, trace, contents)
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:

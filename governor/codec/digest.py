@@ -23,6 +23,13 @@ def digest64(raw: dict[str, Any], key: bytes = b"") -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=key).digest(), "big")
 
 
+def content32(person: str, content: Any, key: bytes = b"") -> int:
+    """Hash what a message says to *person* to 32 bits, under *key*; 0 where it says nothing."""
+    if content is None:
+        return 0
+    return digest64({"person": person, "content": content}, key) >> 32 or 1
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value

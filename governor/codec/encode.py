@@ -7,7 +7,7 @@ import msgspec
 from governor.codec.unwrap import Headers
 from governor.core.instant import SECOND, format_instant, format_second
 from governor.core.model import Variant
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.standing import Entry
 from governor.core.verdict import OUTCOME_NAMES, Finding, Score
 
@@ -31,6 +31,7 @@ class _Finding(msgspec.Struct):
 
 
 RELEASED_TYPE, DECIDED_TYPE = b"outreach.released.v1", b"outreach.decided.v1"
+HANDED_OVER_TYPE = b"outreach.handed-over.v1"
 
 
 def encode_decision(resolution: Resolution, policy_revision: str, *, person: str) -> bytes:
@@ -60,6 +61,7 @@ def encode_decision(resolution: Resolution, policy_revision: str, *, person: str
         "entry": None if resolution.entry is None else _entry(resolution.entry),
         "variant_index": verdict.variant,
         "digest": f"{resolution.incoming.digest:016x}",
+        "content_digest": _content(resolution.entry),
     }
     if resolution.reconstructed:
         decision["reconstructed"] = True
@@ -112,6 +114,26 @@ def decision_headers(resolution: Resolution) -> list[tuple[str, bytes]]:
     ]
 
 
+def encode_handover(handover: Handover) -> bytes:
+    """Write what a human is told who is to be in touch with a person."""
+    return _encode(
+        {
+            "id": handover.id,
+            "person": handover.person,
+            "why": handover.why,
+            "since": format_instant(handover.since),
+            "message": handover.message,
+            "campaign": handover.campaign,
+            "channel": handover.channel,
+        }
+    )
+
+
+def handover_headers(handover: Handover) -> list[tuple[str, bytes]]:
+    """Make the headers of a hand-over's record, the same whenever it is told again."""
+    return _cloud_event(handover.id, HANDED_OVER_TYPE, b"governor/handovers", handover.since)
+
+
 def dead_letter_headers(
     headers: Headers, reason: str, topic: str, partition: int, offset: int, at: int
 ) -> list[tuple[str, bytes | None]]:
@@ -132,12 +154,16 @@ def format_shortly(at: int) -> str:
 
 
 def _event_headers(resolution: Resolution, kind: bytes, source: bytes) -> list[tuple[str, bytes]]:
+    return _cloud_event(resolution.decision_id, kind, source, resolution.decided_at)
+
+
+def _cloud_event(id: str, kind: bytes, source: bytes, at: int) -> list[tuple[str, bytes]]:
     return [
-        ("ce_id", resolution.decision_id.encode()),
+        ("ce_id", id.encode()),
         ("ce_source", source),
         ("ce_type", kind),
         ("ce_specversion", b"1.0"),
-        ("ce_time", format_instant(resolution.decided_at).encode()),
+        ("ce_time", format_instant(at).encode()),
         ("content-type", b"application/json"),
     ]
 
@@ -175,7 +201,12 @@ def _whole_entry(resolution: Resolution) -> dict[str, Any]:
         "attempt": resolution.attempt,
         "seq": resolution.seq,
         "digest": f"{resolution.incoming.digest:016x}",
+        "content_digest": _content(resolution.entry),
     }
+
+
+def _content(entry: Entry | None) -> str | None:
+    return f"{entry.content:08x}" if entry is not None and entry.content else None
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

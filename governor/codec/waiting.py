@@ -14,6 +14,7 @@ class _Kept(msgspec.Struct):
     digest: int
     record_at: int
     trace: tuple[tuple[str, bytes], ...]
+    contents: tuple[int, ...] = ()
 
 
 class _KeptWaiting(msgspec.Struct):
@@ -49,9 +50,12 @@ def decode_waiting(text: bytes) -> tuple[Waiting, Incoming]:
 
 
 def _keep(incoming: Incoming) -> _Kept:
-    return _Kept(incoming.raw, incoming.digest, incoming.record_at, incoming.trace)
+    return _Kept(
+        incoming.raw, incoming.digest, incoming.record_at, incoming.trace, incoming.contents
+    )
 
 
 def _restore(kept: _Kept) -> Incoming:
     candidate = Candidate.model_validate(kept.raw)
-    return Incoming(candidate, kept.raw, kept.digest, kept.record_at, False, kept.trace)
+    found = Incoming(candidate, kept.raw, kept.digest, kept.record_at, False, kept.trace)
+    return msgspec.structs.replace(found, contents=kept.contents)

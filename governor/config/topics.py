@@ -10,6 +10,7 @@ URGENT = "outreach.candidates.urgent"
 CANCELLATIONS = "outreach.cancellations"
 RELEASED = "outreach.released"
 DECISIONS = "outreach.decisions"
+HANDOVERS = "outreach.handovers"
 FEEDBACK = "outreach.feedback"
 CONSENTS = "people.consents"
 PROFILES = "people.profiles"
@@ -45,6 +46,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(CANCELLATIONS, "person"),
     Topic(RELEASED, "person", roomy=True),
     Topic(DECISIONS, "pseudonym", kept="history"),
+    Topic(HANDOVERS, "person", kept="history"),
     Topic(FEEDBACK, "person", kept="history"),
     Topic(CONSENTS, "person", kept="history"),
     Topic(PROFILES, "person", kept="history"),

@@ -1,7 +1,8 @@
 """The ceiling is the person's: what they said sets it, what they do moves it slowly.
 
 A complaint brings it down fast, clicks bring it up slowly, and both are forgotten with a
-half-life. Silence says nothing. Nothing learned raises it above what the person said.
+half-life, or at once when the person asks for it. Silence says nothing. Nothing learned raises it
+above what the person said.
 """
 
 import math
@@ -9,11 +10,13 @@ import math
 import msgspec
 
 from governor.core.case import Case
+from governor.core.consents import with_event
 from governor.core.policy import Intrusiveness
-from governor.core.standing import LearnedComfort, Standing
+from governor.core.standing import Consent, Heard, LearnedComfort, Standing
 
 _LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
 _RAISES = ("clicked", "converted", "replied")
+_RESET = "comfort_reset"
 _NOT_YET_FADING = 2**62
 
 
@@ -31,6 +34,40 @@ def learn(
     change: float = getattr(section.learned, kind)
     factor = factor * change if kind in _LOWERS else factor + change
     return LearnedComfort(_bounded(section, factor), moment)
+
+
+def reset_at(standing: Standing) -> int:
+    """Return since when (ms) what the person does teaches: their last wish to begin anew."""
+    resets = (one.at for one in standing.consents if one.action == _RESET)
+    return max(resets, default=-_NOT_YET_FADING)
+
+
+def reset(section: Intrusiveness | None, standing: Standing, at: int) -> Standing:
+    """Return the standing with everything forgotten that was learned before *at* (ms).
+
+    Where it comes late, the last feedback of each kind since then is learned again.
+    """
+    wish = Consent(_RESET, "*", None, None, None, at)
+    consents = with_event(standing.consents, wish)
+    if consents is standing.consents:
+        return standing
+    anew = msgspec.structs.replace(standing, consents=consents)
+    learned: LearnedComfort | None = None
+    for one in lessons(anew):
+        learned = learn(section, learned, one.kind, one.at)
+    return msgspec.structs.replace(anew, learned=learned)
+
+
+def lessons(standing: Standing) -> list[Heard]:
+    """Return the last feedback of each kind that has taught something, in order of time."""
+    since, kinds = reset_at(standing), (*_LOWERS, *_RAISES)
+    taught = [one for one in standing.heard if one.kind in kinds and one.at >= since]
+    return sorted(taught, key=lambda one: (one.at, one.kind, one.channel or ""))
+
+
+def factor_of(section: Intrusiveness, standing: Standing, at: int) -> float:
+    """Return by what the person's ceiling is multiplied at *at* (ms)."""
+    return _factor(section, standing.learned, at)
 
 
 def ceiling_of(section: Intrusiveness, standing: Standing, at: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from governor.core import model
+from governor.core import human_touch, model
 from governor.core.calendar import closes, date_text, is_open
 from governor.core.case import Case
 from governor.core.comfort import held
@@ -127,7 +127,8 @@ def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
         return Rated(variant, outcome, code, findings, None)
     eligible_at = _eligible_at(case, variant, findings)
     deferring = _first(findings, Outcome.DEFER)
-    if deferring is not None and eligible_at is None and not _paused(findings):
+    timeless = deferring is not None and eligible_at is None
+    if timeless and deferring is not None and _hopeless(case, variant, findings):
         return Rated(variant, Outcome.SUPPRESS, deferring.code, findings, None)
     return Rated(variant, outcome, code, findings, eligible_at)
 
@@ -144,19 +145,32 @@ def _first(findings: Iterable[Finding], outcome: Outcome) -> Finding | None:
     return next((f for f in findings if f.enforced and f.outcome is outcome), None)
 
 
-def _paused(findings: Iterable[Finding]) -> bool:
-    return any(f.rule == "control" and f.outcome is Outcome.DEFER for f in findings)
+def _hopeless(case: Case, variant: model.Variant, findings: tuple[Finding, ...]) -> bool:
+    """Tell whether a variant that defers without a time could never go.
+
+    A pause by ops waits for them, whatever else defers. What waits for a human does so only if
+    all else that defers has a time, because a further rule may not make the outcome milder.
+    """
+    deferring = [f for f in findings if f.enforced and f.outcome is Outcome.DEFER]
+    if any(f.rule == "control" for f in deferring):
+        return False
+    others = tuple(f for f in deferring if f.rule != human_touch.RULE)
+    if len(others) == len(deferring):
+        return True
+    return bool(others) and _eligible_at(case, variant, findings, but=human_touch.RULE) is None
 
 
-def _eligible_at(case: Case, variant: model.Variant, findings: tuple[Finding, ...]) -> int | None:
-    """Return the first second at which the variant would pass all rules but review.
+def _eligible_at(
+    case: Case, variant: model.Variant, findings: tuple[Finding, ...], but: str | None = None
+) -> int | None:
+    """Return the first second at which the variant would pass all rules but review and *but*.
 
     Each blocking rule names the first second at which it would pass; none is passed over by going
     to the latest of these and asking all of them again there.
     """
     moment: int | None = None
     for _ in range(_STEPS):
-        blocking = [f for f in findings if _blocks(f)]
+        blocking = [f for f in findings if _blocks(f) and f.rule != but]
         if not blocking:
             return moment
         for finding in blocking:

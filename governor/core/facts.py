@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from governor.core import model
-from governor.core.comfort import learn
+from governor.core.comfort import learn, reset, reset_at
 from governor.core.consents import with_event
 from governor.core.incoming import Told
 from governor.core.policy import Policy
@@ -51,7 +51,7 @@ def apply(policy: Policy, standing: Standing, told: Told, alias: Alias) -> Appli
     """
     fact = told.fact
     if isinstance(fact, model.ConsentChange):
-        applied = Applied(_consent(standing, fact), wakes=True)
+        applied = Applied(_consent(policy, standing, fact), wakes=True)
     elif isinstance(fact, model.Feedback):
         applied = _feedback(policy, standing, fact)
     elif isinstance(fact, model.Profile):
@@ -66,7 +66,9 @@ def apply(policy: Policy, standing: Standing, told: Told, alias: Alias) -> Appli
     return applied._replace(standing=raised)
 
 
-def _consent(standing: Standing, change: model.ConsentChange) -> Standing:
+def _consent(policy: Policy, standing: Standing, change: model.ConsentChange) -> Standing:
+    if change.action == "comfort_reset":
+        return reset(policy.intrusiveness, standing, change.at)
     evidence = change.evidence
     granted = change.action == "grant"
     event = Consent(
@@ -163,6 +165,8 @@ def _with_heard(standing: Standing, new: Heard) -> Standing:
 
 
 def _with_lesson(policy: Policy, standing: Standing, feedback: model.Feedback) -> Standing:
+    if feedback.at < reset_at(standing):
+        return standing
     learned = learn(policy.intrusiveness, standing.learned, feedback.kind, feedback.at)
     return standing if learned is standing.learned else replace(standing, learned=learned)
 

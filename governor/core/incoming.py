@@ -12,7 +12,8 @@ class Incoming(msgspec.Struct, frozen=True):
 
     `raw` is the JSON object as it came, from which the released record is made; `digest` hashes
     it as a JSON value to 64 bits. `record_at` is the time (ms) of its record, `future` tells that
-    `created_at` lies too far ahead of that. `trace` holds the W3C trace headers to pass on.
+    `created_at` lies too far ahead of that. `trace` holds the W3C trace headers to pass on,
+    `contents` for each variant a keyed hash of what it says to this person, 0 for nothing.
     """
 
     candidate: model.Candidate
@@ -21,6 +22,7 @@ class Incoming(msgspec.Struct, frozen=True):
     record_at: int
     future: bool = False
     trace: tuple[tuple[str, bytes], ...] = ()
+    contents: tuple[int, ...] = ()
 
 
 class Told(msgspec.Struct, frozen=True):

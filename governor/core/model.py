@@ -45,7 +45,8 @@ Date = Annotated[str, AfterValidator(_iso_date), Field(json_schema_extra={"forma
 
 Basis = Literal["consent", "legitimate_interest", "soft_opt_in", "contract", "legal_obligation"]
 Restriction = Literal["refuse", "withdraw", "object", "pause"]
-ConsentAction = Literal["grant", "refuse", "withdraw", "object", "unobject", "pause", "resume"]
+TrackAction = Literal["grant", "refuse", "withdraw", "object", "unobject", "pause", "resume"]
+ConsentAction = Literal[TrackAction, "comfort_reset"]
 FeedbackKind = Literal[
     "delivered",
     "bounced",
@@ -169,7 +170,10 @@ class Evidence(Wire):
 
 
 class ConsentChange(Wire):
-    """A person grants, refuses, withdraws, objects, pauses or takes one of these back."""
+    """A person grants, refuses, withdraws, objects, pauses or takes one of these back.
+
+    `comfort_reset` forgets what their feedback has taught until then about how much they want.
+    """
 
     id: Identifier
     person: Identifier
@@ -184,8 +188,16 @@ class ConsentChange(Wire):
     jurisdiction: str | None = None
     until: Instant | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _comfort_is_no_matter_of_purpose(cls, data: Any) -> Any:
+        reset = isinstance(data, dict) and data.get("action") == "comfort_reset"
+        return {**data, "purpose": data.get("purpose") or "*"} if reset else data
+
     @model_validator(mode="after")
     def _grants_are_specific(self) -> Self:
+        if self.action == "comfort_reset" and self.purpose != "*":
+            raise ValueError("is a `comfort_reset`, which has no `purpose`, leave it out")
         if self.action == "grant" and self.basis is None:
             raise ValueError("is a grant without a `basis`")
         if self.action == "grant" and self.purpose == "*":
@@ -195,7 +207,7 @@ class ConsentChange(Wire):
     @property
     def loosens(self) -> bool:
         """Tell whether it permits more than before."""
-        return self.action in ("grant", "unobject", "resume")
+        return self.action in ("grant", "unobject", "resume", "comfort_reset")
 
 
 class ComfortChoice(Wire):

@@ -6,11 +6,11 @@ from governor.core import facts
 from governor.core.calendar import place_of
 from governor.core.case import Case
 from governor.core.decide import decide, recalled
+from governor.core.finish import finish
 from governor.core.incoming import Incoming
 from governor.core.record import (
     LOOK_AGAIN,
     again,
-    forget,
     is_final,
     policy_fault,
     release_of,
@@ -42,10 +42,8 @@ class Person:
 
     def taken(self) -> Taken:
         """Return what the turn came to so far."""
-        standing = self.standing
-        if self.setting.forgets and not self.turn.hold and standing.version != 0:
-            standing = forget(self.setting.policy, standing, self.now)
-        return Taken(standing, tuple(self.resolutions), tuple(self.rejected), tuple(self.notes))
+        came_to = (self.resolutions, self.rejected, self.notes)
+        return finish(self.setting, self.standing, self.turn, self.now, *came_to)
 
     def _not_before_the_last_entry(self, at: int) -> int:
         log = self.standing.log

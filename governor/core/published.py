@@ -78,6 +78,11 @@ class Decision(Published):
     digest: str = Field(
         pattern="^[0-9a-f]{16}$", description="hashes the candidate as a JSON value"
     )
+    content_digest: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{8}$",
+        description="hashes what was said to this person, null unless something was",
+    )
     reconstructed: bool = Field(
         default=False, description="the findings were made again when the decision was repeated"
     )
@@ -88,6 +93,22 @@ class Unsubscribe(Published):
 
     url: str
     one_click: bool
+
+
+class Handover(Published):
+    """A human is to be in touch with the person; answer with feedback `human_contacted`.
+
+    Until then automated messages of the categories that the policy holds stay back. Where
+    `message` is null the answer names this record's `id` instead.
+    """
+
+    id: Identifier = Field(description="the same however often this is published")
+    person: Identifier
+    why: str = Field(description="`messages`: so many since a human contact; else the feedback")
+    since: Instant = Field(description="when it became necessary")
+    message: Identifier | None = Field(description="the message that set it off, where known")
+    campaign: Identifier | None = Field(description="its campaign, where known")
+    channel: Identifier | None = Field(description="where something was sent last, null: nowhere")
 
 
 class Released(Published):

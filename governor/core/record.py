@@ -2,6 +2,7 @@
 
 import msgspec
 
+from governor.core.human_touch import still_open
 from governor.core.incoming import Incoming
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
@@ -87,6 +88,7 @@ def release_of(
         attempt=attempt,
         seq=seq,
         digest=incoming.digest,
+        content=incoming.contents[verdict.variant] if incoming.contents else 0,
     )
 
 
@@ -154,8 +156,13 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
     return replace(
         standing,
         heard=tuple(one for one in standing.heard if one.at > history),
-        log=tuple(one for one in standing.log if one.at > history or one.at >= verdicts),
+        log=tuple(
+            replace(one, content=0) if one.content and one.at < verdicts else one
+            for one in standing.log
+            if one.at > history or one.at >= verdicts
+        ),
         judged=tuple(one for one in standing.judged if one.at >= verdicts or one.message in waits),
         cancelled=tuple(one for one in standing.cancelled if one.at > history),
         answers=tuple(one for one in standing.answers if one.at > verdicts or one.message in waits),
+        handed=still_open(standing, history),
     )

@@ -1,4 +1,4 @@
-"""What a turn decided on one message, ready to be published."""
+"""What a turn decided on one message, and whom it hands over, ready to be published."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ class Resolution(msgspec.Struct, frozen=True):
 
     `decision_id` is the same whenever and wherever this decision is made again; `seq` is the
     version of the person's standing after it. `reconstructed` tells that the findings were made
-    again for a repeat.
+    again for a repeat, `resubmitted` that the person had been told the same under another id.
     """
 
     incoming: Incoming
@@ -27,3 +27,23 @@ class Resolution(msgspec.Struct, frozen=True):
     was_waiting: bool = False
     repeat: bool = False
     reconstructed: bool = False
+    resubmitted: bool = False
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What a human is told who is to be in touch with a person.
+
+    `message` and `campaign` set it off, None where governor does not know their names (any more).
+    `channel` is the last one on which something was sent, `since` (ms) when it became necessary.
+    `shadow`: it is only counted. `repeat`: it was told before, or may have been.
+    """
+
+    id: str
+    person: str
+    why: str
+    since: int
+    message: str | None
+    campaign: str | None
+    channel: str | None
+    shadow: bool = False
+    repeat: bool = False

@@ -11,7 +11,7 @@ from governor.core.incoming import Told
 from governor.core.instant import parse_instant
 from governor.core.policy import Policy
 from governor.core.record import is_final
-from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.standing import Entry, HandedOver, Judged, Standing, Waiting, name64
 
 replace = msgspec.structs.replace
 
@@ -40,6 +40,7 @@ def entry_of(told: dict[str, Any], entry: dict[str, Any], at: int) -> Entry:
         attempt=told["attempt"],
         seq=told["seq"],
         digest=int(told["digest"], 16),
+        content=int(told.get("content_digest") or "0", 16),
     )
 
 
@@ -87,6 +88,19 @@ def with_final(standing: Standing, final: Entry | Judged) -> Standing:
         waiting=tuple(one for one in standing.waiting if one.message != message),
         answers=tuple(one for one in standing.answers if one.message != message),
     )
+
+
+def handed_of(told: dict[str, Any]) -> HandedOver:
+    """Return what is kept of the hand-over that was published; raises as `entry_of`."""
+    return HandedOver(str(told["why"]), parse_instant(told["since"]), told["channel"])
+
+
+def with_handed(standing: Standing, handed: HandedOver) -> Standing:
+    """Return the standing with what the topics tell of a hand-over in it; the last one counts."""
+    known = standing.handed
+    if known is not None and known.since >= handed.since:
+        return standing
+    return replace(standing, version=standing.version + 1, handed=handed)
 
 
 def with_waiting(standing: Standing, waiting: Waiting) -> Standing:

@@ -7,7 +7,7 @@ import msgspec
 from governor.core.incoming import Incoming, Told
 from governor.core.model import Candidate
 from governor.core.policy import Policy
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.standing import ControlState, Scope, Standing, Waiting
 
 
@@ -55,9 +55,13 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a turn came to. `rejected` are dead letters with their reason, `notes` for metrics."""
+    """What a turn came to. `rejected` are dead letters with their reason, `notes` for metrics.
+
+    `handover` is what a human is to be told, or would be if the rule were not in shadow.
+    """
 
     standing: Standing
     resolutions: tuple[Resolution, ...]
     rejected: tuple[tuple[Incoming, str], ...]
     notes: tuple[str, ...]
+    handover: Handover | None = None

@@ -84,7 +84,8 @@ SENT, REFUNDED, RECOUNTED, REPEATED = 0, 1, 2, 3
 class Entry(msgspec.Struct, frozen=True):
     """One release in the send log, its attributes frozen as they were then.
 
-    `campaign`, `topic` and `message` are 64-bit hashes, `digest` one of the whole candidate.
+    `campaign`, `topic` and `message` are 64-bit hashes, `digest` one of the whole candidate,
+    `content` a keyed 32-bit one of what was said to this person, 0 when that is not kept (longer).
     `variant` is an index. `settled`: SENT, REPEATED (sent, and published again by whoever met it
     again), REFUNDED (does not count), RECOUNTED (counts again).
     """
@@ -105,6 +106,7 @@ class Entry(msgspec.Struct, frozen=True):
     attempt: int = 1
     seq: int = 0
     digest: int = 0
+    content: int = 0
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -134,6 +136,20 @@ class Cancelled(msgspec.Struct, frozen=True):
 
     message: int
     at: int
+
+
+class HandedOver(msgspec.Struct, frozen=True):
+    """That the person was handed over to a human, so that it is told once.
+
+    `why` and `since` (ms) are those of the hold, `channel` is the last one used, `source` the hash
+    of the event or message in whose wake it was told. `shadow`: it was counted and not told.
+    """
+
+    why: str
+    since: int
+    channel: str | None
+    source: int = 0
+    shadow: bool = False
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -180,6 +196,7 @@ class Standing(msgspec.Struct, frozen=True):
     cancelled: tuple[Cancelled, ...] = ()
     answers: tuple[Answer, ...] = ()
     learned: LearnedComfort | None = None
+    handed: HandedOver | None = None
 
     def released(self, message: int) -> Entry | None:
         """Return the send log's entry of *message*."""

@@ -1,8 +1,8 @@
 """One standing as bytes: small, quick, and readable by `commit.lua` as far as its version.
 
 A record is a head of 9 bytes (format, version), with something waiting 6 more (when the earliest
-is due), and then msgpack. Names of _KNOWN are numbers there. What entries of the send log have in
-common is written once. Whatever changes here, _KNOWN included, needs a new format.
+is due), and then msgpack. Names of KNOWN are numbers there. What entries of the send log have in
+common is written once. Whatever changes here, KNOWN included, needs a new format.
 """
 
 import struct
@@ -31,43 +31,25 @@ from governor.core.standing import (
 )
 from governor.core.verdict import Outcome
 from governor.ledger.protocol import earliest_wake
+from governor.ledger.recent import pack_contents, pack_handed, unpack_handed, with_contents
+from governor.ledger.words import KNOWN
 
 _Row = tuple[Any, ...]
 _Exchange = Callable[[Any, Any], Any]
 
-_FORMAT = 1
+_FORMAT = 2
 _WAITS = 0x80  # set in the format byte when the head says when something is due
 _HEAD = struct.Struct(">BQ")
 _WAKE_BYTES = 6
-_PARTS = 9
+_PARTS = 11
 _LOW = 0xFFFF_FFFF
 _TIME = struct.Struct(">hI")  # 48 bits: high and low part of the milliseconds
 _ENTRY = struct.Struct(">hI4Q")  # time, message, campaign, topic, digest
 _LATEST = (1 << 8 * _WAKE_BYTES) - 1
 
-_KNOWN = (
-    None,
-    # actions and bases of consents, kinds of feedback
-    *("grant", "refuse", "withdraw", "object", "unobject", "pause", "resume"),
-    *("consent", "legitimate_interest", "soft_opt_in", "contract", "legal_obligation"),
-    *("delivered", "bounced", "failed", "opened", "clicked", "converted", "dismissed", "replied"),
-    *("complained", "unsubscribed", "too_much", "less", "more", "human_contacted"),
-    # purposes, categories, channels, techniques and comfort levels that most policies name
-    *("*", "marketing", "personalisation", "profiling", "service", "sensitive"),
-    *("promotional", "transactional", "newsletter"),
-    *("email", "sms", "push", "in_app", "web", "whatsapp", "call", "mail"),
-    *("urgency", "scarcity", "low", "normal", "high"),
-    # codes of verdicts
-    *("no_consent", "consent_withdrawn", "consent_expired", "consent_unproven", "objected"),
-    *("personalisation_refused", "sensitive_data", "minor", "cap_reached", "min_gap"),
-    *("silence_after_refusal", "bypass_quota", "quiet_hours", "too_intrusive", "person_paused"),
-    *("false_urgency", "pressure_budget", "vulnerable", "outranked", "paused_campaign"),
-    *("kill_switch", "needs_review", "review_refused", "review_expired", "expired", "cancelled"),
-    *("not_yet", "household_cap", "ledger_unavailable", "policy_fault"),
-)
 # Both leave alone what they do not know: `_number(name, name)`, `_name(number, number)`.
-_number: _Exchange = {name: number for number, name in enumerate(_KNOWN)}.get
-_name: _Exchange = dict(enumerate(_KNOWN)).get
+_number: _Exchange = {name: number for number, name in enumerate(KNOWN)}.get
+_name: _Exchange = dict(enumerate(KNOWN)).get
 _SHAPE = attrgetter(
     *("category", "channel", "household", "counts"),
     *("techniques", "offer_ends_at", "settled", "variant", "attempt"),
@@ -94,6 +76,8 @@ def pack(standing: Standing) -> bytes:
         [astuple(cancelled) for cancelled in standing.cancelled],
         [astuple(answer) for answer in standing.answers],
         astuple(standing.learned) if standing.learned else (),
+        pack_contents(standing.log),
+        pack_handed(standing.handed),
     ]
     while parts and not parts[-1]:
         parts.pop()
@@ -107,18 +91,20 @@ def unpack(record: bytes | None) -> Standing:
     version, body = _open(record)
     try:
         padded = [*body, *[()] * (_PARTS - len(body))]
-        consents, log, profile, heard, judged, waiting, cancelled, answers, learned = padded
+        consents, log, profile, heard, judged, waiting, *others = padded
+        cancelled, answers, learned, contents, handed = others
         return Standing(
             version,
             _unpack_consents(consents) if consents else (),
             tuple(_unpack_heard(row) for row in heard),
             _unpack_profile(profile) if profile else None,
-            _unpack_log(log, version) if log else (),
+            with_contents(_unpack_log(log, version), contents) if log else (),
             tuple(_unpack_judged(row) for row in judged),
             tuple(_unpack_waiting(row) for row in waiting),
             tuple(Cancelled(*row) for row in cancelled),
             tuple(Answer(*row) for row in answers),
             LearnedComfort(*learned) if learned else None,
+            unpack_handed(handed),
         )
     except (ValueError, LookupError, TypeError, ArithmeticError, struct.error) as error:
         raise UnreadableError(f"record is damaged: {error}") from error

@@ -46,6 +46,7 @@ class Catalogue:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._verdicts()
+        self._reach()
         self._speed()
         self._inputs()
         self._people()
@@ -84,6 +85,27 @@ class Catalogue:
             "governor_last_slots_total",
             "Releases that took the last free slot of a cap: near misses",
             "id",
+        )
+
+    def _reach(self) -> None:
+        self.releases = self._counter(
+            "governor_releases_total",
+            "Releases, each once; capped=false: of a category that skips the caps or counts for "
+            "none, where a promotion could hide",
+            "category",
+            "capped",
+        )
+        self.resubmissions = self._counter(
+            "governor_resubmissions_total",
+            "Releases that told a person what they had been told under another id within "
+            "retention.verdicts; by the category of the later one",
+            "category",
+        )
+        self.handovers = self._counter(
+            "governor_handovers_total",
+            "People handed over to a human, and what for; enforced=false is shadow: only counted",
+            "why",
+            "enforced",
         )
 
     def _speed(self) -> None:

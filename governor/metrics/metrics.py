@@ -6,15 +6,17 @@ from itertools import product
 from typing import Any, get_args
 
 from governor.core import model
+from governor.core.human_touch import MESSAGES
 from governor.core.incoming import Told
 from governor.core.instant import SECOND
-from governor.core.policy import Policy
-from governor.core.resolution import Resolution
+from governor.core.policy import HumanSignal, Policy
+from governor.core.resolution import Handover, Resolution
 from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome, Verdict
 from governor.metrics.catalogue import CAUSES, REASONS, STEPS, Catalogue
 from governor.metrics.prepared import (
     NONE,
     OTHER,
+    capped_of,
     decision_labels,
     finding_labels,
     limits_of,
@@ -57,6 +59,7 @@ class Metrics(Catalogue):
     def __init__(self) -> None:
         super().__init__()
         self._categories: set[str] = set()
+        self._capped: dict[str, str] = {}
         self._channels: set[str] = set()
         self._purposes: set[str] = {"*"}
         self._topics: set[str] = set()
@@ -73,6 +76,9 @@ class Metrics(Catalogue):
         self._reviews = _Children(self.reviews)
         self._ignored = _Children(self.feedback_ignored)
         self._dead = _Children(self.dead_letters)
+        self._released = _Children(self.releases)
+        self._resubmitted = _Children(self.resubmissions)
+        self._handovers = _Children(self.handovers)
         for family, values in _FIXED:
             for value in values:
                 getattr(self, family).labels(value)
@@ -83,6 +89,7 @@ class Metrics(Catalogue):
         What an earlier policy named stays known, so that nothing drops out of a graph.
         """
         self._categories |= set(policy.categories)
+        self._capped |= dict(capped_of(policy))
         self._channels |= policy.channels
         self._purposes |= set(purposes_of(policy))
         self._topics |= set(topics)
@@ -100,6 +107,9 @@ class Metrics(Catalogue):
         yield self._direct, channels
         yield self._feedback, product(get_args(model.FeedbackKind), (*policy.channels, NONE))
         yield self._consents, product(get_args(model.ConsentAction), sorted(self._purposes))
+        yield self._released, capped_of(policy)
+        yield self._resubmitted, [(category,) for category in policy.categories]
+        yield self._handovers, product((MESSAGES, *get_args(HumanSignal)), _ENFORCED)
         yield self._dead, product(sorted(self._topics), REASONS)
 
     def count_candidates(self, candidates: Iterable[model.Candidate]) -> None:
@@ -142,6 +152,12 @@ class Metrics(Catalogue):
                 self.feedback_unmatched.inc()
             else:
                 self._ignored[note if note in _IGNORED else OTHER,].inc()
+
+    def count_handovers(self, handovers: Iterable[Handover]) -> None:
+        """Count who was handed over to a human, once."""
+        for one in handovers:
+            if not one.repeat:
+                self._handovers[one.why, _ENFORCED[not one.shadow]].inc()
 
     def count_batch(self, seconds: Mapping[str, float], messages: int) -> None:
         """Measure one batch: how long each step took and how much was judged."""
@@ -205,6 +221,12 @@ class Metrics(Catalogue):
     def _count_release(self, one: Resolution, channel: str, variant: str, at: int) -> None:
         seconds = max(0, at - one.incoming.record_at) / SECOND
         self._releases[channel,].observe(seconds)
+        category = one.incoming.candidate.category
+        if category not in self._capped:
+            category = OTHER
+        self._released[category, self._capped.get(category, "false")].inc()
+        if one.resubmitted:
+            self._resubmitted[category,].inc()
         if not one.was_waiting:
             self._direct[channel,].observe(seconds)
         for found in one.verdict.findings:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from governor.core.policy import Policy
+from governor.core.policy import Policy, Section
 
 OTHER = "other"
 NONE = "none"
@@ -19,6 +19,7 @@ _DECIDES = {
     "intrusiveness": ("defer", "review", "suppress"),
     "quiet_hours": ("defer", "suppress"),
     "oversight": ("review", "suppress"),
+    "human_touch": ("defer", "review", "suppress"),
 }
 
 
@@ -33,18 +34,14 @@ def entries_of(policy: Policy) -> dict[str, tuple[str, ...]]:
         "oversight": tuple(rule.id for rule in policy.review.rules),
         "intrusiveness": ("ceiling",) if policy.intrusiveness else (),
         "purpose": ("free", "sensitive", "minor") if policy.personal_data else (),
-        "persuasion": _persuasion(policy),
+        "persuasion": _there(policy.persuasion, "urgency", "budget", "vulnerable"),
+        "human_touch": _there(policy.human_touch, "messages", "signals"),
     }
     return {rule: ids for rule, ids in found.items() if ids}
 
 
-def _persuasion(policy: Policy) -> tuple[str, ...]:
-    section = policy.persuasion
-    if section is None:
-        return ()
-    return tuple(
-        id for id in ("urgency", "budget", "vulnerable") if getattr(section, id) is not None
-    )
+def _there(section: Section | None, *ids: str) -> tuple[str, ...]:
+    return tuple(id for id in ids if section is not None and getattr(section, id) is not None)
 
 
 def decision_labels(policy: Policy) -> Iterator[tuple[str, str, str]]:
@@ -66,6 +63,12 @@ def limits_of(policy: Policy) -> Iterator[tuple[str]]:
     """Yield the id of everything that counts up to a limit."""
     for entry in ("quota", "comfort", *(cap.id for cap in policy.caps if cap.limit is not None)):
         yield (entry,)
+
+
+def capped_of(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield every category, and whether its messages meet the caps and count for them."""
+    for name, category in policy.categories.items():
+        yield name, str(category.counts and "caps" not in category.skips).lower()
 
 
 def purposes_of(policy: Policy) -> Iterable[str]:

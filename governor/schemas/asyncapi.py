@@ -43,11 +43,11 @@ KEYS = {
 }
 
 HEADERS = {
-    "ce_id": "the id of the decision",
+    "ce_id": "the id of the decision, or of the hand-over",
     "ce_source": "which of the governor's streams of events this is from",
     "ce_type": "what happened, with the version of its form",
     "ce_specversion": "the version of CloudEvents, 1.0",
-    "ce_time": "when it was decided",
+    "ce_time": "when it was decided, or became necessary",
     "content-type": "application/json",
     "traceparent": "W3C trace context, passed on as it came",
     "tracestate": "W3C trace context, passed on as it came",
@@ -88,6 +88,13 @@ ABOUT = {
         _OUT,
         "decision",
         _EVENT,
+    ),
+    topics.HANDOVERS: About(
+        "Handovers",
+        "a human is to be in touch with the person before automated messages go on",
+        _OUT,
+        "handover",
+        tuple(name for name in _EVENT if name not in _TRACE),
     ),
     topics.FEEDBACK: About("Feedback", "what became of a message that was sent", _IN, "feedback"),
     topics.CONSENTS: About(

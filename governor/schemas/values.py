@@ -17,6 +17,7 @@ VALUES: dict[str, type[BaseModel]] = {
     "control": model.Control,
     "decision": published.Decision,
     "feedback": model.Feedback,
+    "handover": published.Handover,
     "profile": model.Profile,
     "released": published.Released,
     "review-answer": model.ReviewAnswer,
@@ -82,8 +83,19 @@ def _grants_are_specific(schema: dict[str, Any]) -> None:
     }
 
 
+def _comfort_is_no_matter_of_purpose(schema: dict[str, Any]) -> None:
+    schema["required"].remove("purpose")
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"action": {"const": "comfort_reset"}}, "required": ["action"]},
+            "then": {"properties": {"purpose": {"const": "*"}}},
+            "else": {"required": ["purpose"]},
+        }
+    ]
+
+
 _AMENDMENTS = {
     "candidate": (_short_form,),
     "cancellation": (_message_or_campaign,),
-    "consent-change": (_grants_are_specific,),
+    "consent-change": (_grants_are_specific, _comfort_is_no_matter_of_purpose),
 }

@@ -6,12 +6,14 @@ from governor.codec.encode import (
     dead_letter_headers,
     decision_headers,
     encode_decision,
+    encode_handover,
     encode_released,
+    handover_headers,
     released_headers,
 )
 from governor.codec.waiting import encode_waiting
 from governor.config import topics
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.verdict import Outcome
 from governor.ledger.keys import Sealer
 from governor.stream.intake import Letter
@@ -40,6 +42,19 @@ class Writer:
     def waiting(self, resolutions: Iterable[Resolution]) -> list[Outgoing]:
         """Return what the topic of what waits is to say last of each message."""
         return [self._waits(resolution) for resolution in resolutions]
+
+    def handovers(self, handovers: Iterable[Handover]) -> list[Outgoing]:
+        """Return what humans are to be told; what is in shadow stays here."""
+        return [
+            Outgoing(
+                self._prefix + topics.HANDOVERS,
+                one.person.encode(),
+                encode_handover(one),
+                handover_headers(one),
+            )
+            for one in handovers
+            if not one.shadow
+        ]
 
     def letters(self, letters: Sequence[Letter], at: int) -> list[Outgoing]:
         """Return the dead letters with their original keys, bytes and headers."""

@@ -66,7 +66,7 @@ class Publisher:
         parts = self.parts
         letters = [*intake.letters, *_letters(judgement, intake)]
         resolutions: Sequence[Resolution] = judgement.resolutions
-        if not (resolutions or letters) or not alive():
+        if not (resolutions or letters or judgement.handovers) or not alive():
             self._done(judgement, (), (), intake, 0.0)
             return
         if parts.tick() - committed > PUBLISH_WITHIN:
@@ -76,6 +76,7 @@ class Publisher:
         start = parts.tick()
         at = parts.now()
         records = parts.writer.resolutions(resolutions, self.parts.governor.policy.revision)
+        records += parts.writer.handovers(judgement.handovers)
         sent = await self._send([*records, *parts.writer.letters(letters, at)], alive)
         spent = parts.tick() - start
         if sent:
@@ -135,6 +136,7 @@ class Publisher:
         metrics = self.parts.metrics
         metrics.count_resolutions(resolutions, self.parts.now())
         metrics.count_notes(judgement.notes)
+        metrics.count_handovers(judgement.handovers)
         metrics.conflicts.inc(judgement.conflicts)
         for letter in letters:
             metrics.count_dead_letter(letter.record.topic, letter.reason)

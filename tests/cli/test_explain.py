@@ -17,7 +17,7 @@ no_consent consent_withdrawn consent_expired consent_unproven objected personali
 sensitive_data minor cap_reached min_gap silence_after_refusal bypass_quota quiet_hours
 too_intrusive person_paused false_urgency pressure_budget vulnerable outranked paused_campaign
 kill_switch needs_review review_refused review_expired expired cancelled not_yet household_cap
-ledger_unavailable policy_fault
+ledger_unavailable policy_fault needs_human
 """.split()
 
 

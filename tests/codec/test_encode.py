@@ -71,7 +71,7 @@ def released_of(
 
 def test_a_release_is_published_as_the_contract_shows_it() -> None:
     decision = decision_of(resolved(decoded(CANDIDATE), entry=ENTRY))
-    added = {name: decision.pop(name) for name in ("variant_index", "digest")}
+    added = {name: decision.pop(name) for name in ("variant_index", "digest", "content_digest")}
     assert list(decision.items()) == [
         ("id", "d-77"),
         ("message", "m-1001"),
@@ -122,7 +122,8 @@ def test_a_release_is_published_as_the_contract_shows_it() -> None:
             },
         ),
     ]
-    assert added == {"variant_index": 1, "digest": f"{decoded(CANDIDATE).digest:016x}"}
+    digest = f"{decoded(CANDIDATE).digest:016x}"
+    assert added == {"variant_index": 1, "digest": digest, "content_digest": None}
 
 
 @pytest.mark.parametrize(

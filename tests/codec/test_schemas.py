@@ -188,6 +188,7 @@ def test_every_topic_of_the_contract_is_a_channel_with_its_key_and_direction() -
         "outreach.released": ("send", "the person"),
         "outreach.decisions": ("send", "the pseudonym of the person"),
         "outreach.feedback": ("receive", "the person"),
+        "outreach.handovers": ("send", "the person"),
         "people.consents": ("receive", "the person"),
         "people.profiles": ("receive", "the person"),
         "governor.reviews": ("receive", "the person or their pseudonym"),

@@ -98,6 +98,12 @@ def _categories(basis: list[str], quota: dict[str, Any] | None) -> dict[str, Any
 
 
 _QUOTAS = _maybe(_given(limit=st.integers(0, 2), window=st.sampled_from(["1h", "24h"])))
+_TOUCHES = _given(
+    messages=_maybe(st.integers(1, 3)),
+    signals=st.sampled_from([["dismissed"], ["complained", "replied"]]),
+    hold=st.sampled_from(["promotional", ["promotional", "code"]]),
+    then=st.sampled_from(["defer", "review", "suppress"]),
+)
 SECTIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "categories": st.builds(
@@ -110,7 +116,8 @@ SECTIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
             deadline=st.sampled_from(["1h", "24h"]),
             on_deadline=st.sampled_from(["suppress", "release"]),
         ),
-    }
+    },
+    optional={"human_touch": _TOUCHES},
 )
 
 _VARIANTS = st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=2).map(
@@ -137,7 +144,8 @@ _CONSENTS = _given(
     ends_in=_maybe(st.sampled_from([HOUR, 24 * HOUR])),
     basis=st.sampled_from(["consent", "consent", "soft_opt_in"]),
 )
-_KINDS = "delivered bounced failed dismissed unsubscribed complained clicked".split()
+_KINDS = "delivered bounced failed dismissed unsubscribed complained clicked replied".split()
+_KINDS += ["human_contacted"]
 _FEEDBACK = _given(message=st.sampled_from([*MESSAGES, "x"]), kind=st.sampled_from(_KINDS))
 _PROFILES = _given(
     time_zone=_maybe(st.sampled_from(ZONES)),

@@ -17,7 +17,7 @@ from governor.core.incoming import Incoming, Told
 from governor.core.instant import format_instant, format_second, parse_instant
 from governor.core.person import Person
 from governor.core.policy import Policy
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.standing import SENT, STRANGER, ControlState, Scope, name64
 from governor.core.turn import Setting, Turn, sent, take_turn
 from governor.core.verdict import OUTCOME_NAMES, Finding, Verdict
@@ -99,6 +99,7 @@ class Story:
         self.resolutions: list[Resolution] = []
         self.rejected: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.handovers: list[Handover] = []
         self._numbers = count(1)
 
     def setting(self) -> Setting:
@@ -148,6 +149,7 @@ class Story:
         self.resolutions += taken.resolutions
         self.rejected += [(one.candidate.id, reason) for one, reason in taken.rejected]
         self.notes += taken.notes
+        self.handovers += [taken.handover] if taken.handover else []
         if publish:
             self.standing = sent(self.standing, taken.resolutions)
         return [words(resolution) for resolution in taken.resolutions]

@@ -10,7 +10,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from governor.config import topics
 
-OUTPUTS = (topics.RELEASED, topics.DECISIONS, topics.DEAD_LETTERS, topics.WAITING)
+OUTPUTS = (
+    topics.RELEASED,
+    topics.DECISIONS,
+    topics.HANDOVERS,
+    topics.DEAD_LETTERS,
+    topics.WAITING,
+)
 
 Json = dict[str, Any]
 

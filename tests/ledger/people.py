@@ -14,6 +14,7 @@ from governor.core.standing import (
     Consent,
     ControlState,
     Entry,
+    HandedOver,
     Heard,
     Judged,
     LearnedComfort,
@@ -149,6 +150,7 @@ entries = built(
     attempt=few,
     seq=numbers,
     digest=hashes,
+    content=st.just(0) | st.integers(0, 2**32 - 1),
 )
 waitings = built(
     Waiting,
@@ -207,6 +209,15 @@ standings = built(
         )
     ),
     learned=st.none() | built(LearnedComfort, factor=st.floats(allow_nan=False), at=times),
+    handed=st.none()
+    | built(
+        HandedOver,
+        why=words,
+        since=times,
+        channel=maybe_words,
+        source=hashes,
+        shadow=st.booleans(),
+    ),
 )
 scopes = built(Scope, campaign=maybe_words, channel=maybe_words, category=maybe_words)
 control_states = built(

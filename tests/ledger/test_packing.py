@@ -54,11 +54,11 @@ def test_the_version_of_a_stranger_is_no_bytes() -> None:
 def test_another_format_is_refused_with_what_to_do(known: Standing) -> None:
     record = bytearray(pack(known))
     record[0] += 1
-    with pytest.raises(UnreadableError, match=r"format 2 .* reads format 1; run the version"):
+    with pytest.raises(UnreadableError, match=r"format 3 .* reads format 2; run the version"):
         unpack(bytes(record))
-    with pytest.raises(UnreadableError, match="format 2"):
+    with pytest.raises(UnreadableError, match="format 3"):
         peek(bytes(record))
-    with pytest.raises(UnreadableError, match="format 2"):
+    with pytest.raises(UnreadableError, match="format 3"):
         unpack_control(bytes(record))
 
 

@@ -16,7 +16,7 @@ from governor.config.settings import Settings
 from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Policy
-from governor.core.resolution import Resolution
+from governor.core.resolution import Handover, Resolution
 from governor.core.standing import Standing
 from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.memory import MemoryLedger
@@ -80,6 +80,10 @@ class KeptTopics:
         for out in Writer("t.", SEALER).resolutions(resolutions, "revision"):
             self.put(out.topic.removeprefix("t."), at, out.key, out.value, out.headers)
 
+    def hand_over(self, at: int, handovers: Iterable[Handover]) -> None:
+        for out in Writer("t.", SEALER).handovers(handovers):
+            self.put(out.topic.removeprefix("t."), at, out.key, out.value, out.headers)
+
     def applied(self) -> dict[str, dict[int, int]]:
         """The offsets of inputs after what they hold now."""
         return {name: {0: len(self.records_of[f"t.{name}"])} for name in IN.values()}
@@ -127,6 +131,7 @@ class Gate:
             else:
                 controls.append(value)
         judgement = await self.governor().judge(Arrivals(told, fresh, controls), now, hold=hold)
+        self.topics.hand_over(now, judgement.handovers)
         return await self.publish(now, judgement.resolutions)
 
     async def pass_to(self, now: int) -> list[Resolution]:
@@ -134,6 +139,7 @@ class Gate:
         came: list[Resolution] = []
         while (due := await self.ledger.next_due()) is not None and due <= now:
             judgement = await self.governor().wake(due)
+            self.topics.hand_over(due, judgement.handovers)
             came += await self.publish(due, judgement.resolutions)
         return came
 

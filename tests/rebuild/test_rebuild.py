@@ -85,6 +85,7 @@ def known(gate: Gate, standing: Standing, now: int) -> dict[str, Any]:
         "profile": one.profile,
         "heard": set(one.heard),
         "learned": one.learned,
+        "handed": one.handed and (one.handed.why, one.handed.since),
         "cancelled": set(one.cancelled),
         "answers": {each for each in one.answers if each.message not in finals},
     }

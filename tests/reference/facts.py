@@ -9,7 +9,7 @@ from tests.reference.times import MINUTE, parse_time
 
 CHANNELS = {"email", "sms", "push", "in_app", "web", "whatsapp", "call", "mail"}
 SOURCES = {"declared", "observed", "inferred", "third_party"}
-ACTIONS = {"grant", "refuse", "withdraw", "object", "unobject", "pause", "resume"}
+ACTIONS = {"grant", "refuse", "withdraw", "object", "unobject", "pause", "resume", "comfort_reset"}
 BASES = {"consent", "legitimate_interest", "soft_opt_in", "contract", "legal_obligation"}
 KINDS = set(
     "delivered bounced failed opened clicked converted dismissed replied complained "

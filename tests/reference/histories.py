@@ -9,7 +9,7 @@ from tests.reference.times import show_time
 
 KINDS = (
     "delivered bounced bounced failed opened clicked dismissed unsubscribed complained "
-    "too_much delivered clicked replied converted"
+    "too_much delivered clicked replied converted human_contacted human_contacted"
 ).split()
 
 
@@ -101,6 +101,7 @@ class Maker(PolicyMaker):
         """A consent change; the first ones are mostly grants."""
         actions = ["grant"] * 8 if first else ["grant"] * 5
         actions += "refuse withdraw object unobject unobject pause pause resume".split()
+        actions += ["comfort_reset"] if self.wide else []
         action = "grant" if first and self.chance(0.9) else self.pick(actions)
         purposes = ["marketing"] * 4 + ["service", "contract"]
         if self.wide:
@@ -112,6 +113,9 @@ class Maker(PolicyMaker):
             "action": action,
             "purpose": self.pick(purposes),
         }
+        if action == "comfort_reset":
+            data["purpose"] = self.pick(["*", "*", None, "marketing"])
+            return data
         if self.chance(0.4):
             data["channel"] = self.pick(CHANNELS)
         if self.chance(0.15):

@@ -46,6 +46,8 @@ def control(controls: list[dict[str, Any]], data: dict[str, Any], now: int) -> N
 def consent(person: Person, data: dict[str, Any], now: int) -> bool:
     """Note a consent change; what it says is silence material too."""
     action = one_of(data.get("action"), ACTIONS)
+    if action == "comfort_reset":
+        return comfort_reset(person, data, now)
     purpose = need(data, "purpose")
     basis = data.get("basis")
     if basis is not None:
@@ -68,6 +70,15 @@ def consent(person: Person, data: dict[str, Any], now: int) -> bool:
     }
     person.consents.append(event)
     person.signals.append({"kind": action, "at": at, "channel": event["channel"]})
+    return True
+
+
+def comfort_reset(person: Person, data: dict[str, Any], now: int) -> bool:
+    """Note the wish to be known anew; it is about no purpose."""
+    if data.get("purpose") not in (None, "*"):
+        raise Bad("invalid")
+    at = effective_at(data, now, loosens=True)
+    person.signals.append({"kind": "comfort_reset", "at": at, "channel": None})
     return True
 
 

@@ -98,7 +98,10 @@ class PolicyMaker:
         )
         if self.wide:
             self.widen(policy)
+            if self.chance(0.4):
+                policy["human_touch"] = self.human_touch()
         above = policy.get("intrusiveness", {}).get("above") == "review"
+        above = above or policy.get("human_touch", {}).get("then") == "review"
         if quota_review or above or self.chance(0.35):
             policy["review"] = self.review(depth="intrusiveness" in policy)
         if self.chance(0.25):
@@ -216,6 +219,18 @@ class PolicyMaker:
             section["on_deadline"] = self.pick(["suppress", "release"])
         return section
 
+    def human_touch(self) -> dict[str, Any]:
+        """When a human has to take over."""
+        section: dict[str, Any] = {"hold": self.pick(["promo", ["promo"], ["promo", "trans"]])}
+        if self.chance(0.7):
+            section["messages"] = self.pick([1, 1, 2, 3])
+        if "messages" not in section or self.chance(0.6):
+            kinds = ["complained", "too_much", "replied", "dismissed", "converted"]
+            section["signals"] = self.random.sample(kinds, 2)
+        if self.chance(0.7):
+            section["then"] = self.pick(["defer", "suppress", "review"])
+        return section
+
     def modes(self, policy: dict[str, Any]) -> dict[str, Any]:
         """Some rules in shadow."""
         names = ["caps", "quiet_hours", "caps.comfort", "caps.quota", "oversight", "caps.c0"]
@@ -228,6 +243,8 @@ class PolicyMaker:
         if self.wide:
             names += [n for n in ("intrusiveness", "persuasion") if n in policy]
             names += [f"persuasion.{part}" for part in policy.get("persuasion", {})]
+            parts = set(policy.get("human_touch", {})) & {"messages", "signals"}
+            names += [f"human_touch.{part}" for part in sorted(parts)]
             if "personal_data" in policy:
                 names += ["purpose", "purpose.free", "purpose.sensitive", "purpose.minor"]
         chosen = self.random.sample(names, min(len(names), self.pick([1, 1, 2])))

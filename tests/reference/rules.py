@@ -260,6 +260,26 @@ def oversight(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding
         yield Finding("oversight", "review", "needs_review", id=rule["id"], reviewers=reviewers)
 
 
+def human_touch(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
+    """Too many messages since a human spoke with the person, or a signal that one should."""
+    section = case.section("human_touch")
+    if section is None or case.message.data["category"] not in _listed(section["hold"]):
+        return
+    contacts = [s["at"] for s in case.person.signals if s["kind"] == "human_contacted"]
+    since = max([*contacts, now - history(case.policy) + 1])
+    outcome = section.get("then", "defer")
+    sent = [send for send in _counted(case) if send.at >= since]
+    if "messages" in section and len(sent) >= section["messages"]:
+        yield Finding("human_touch", outcome, "needs_human", id="messages")
+    said = [s for s in case.person.signals if s["kind"] in _listed(section.get("signals", []))]
+    if any(s["at"] >= since for s in said):
+        yield Finding("human_touch", outcome, "needs_human", id="signals")
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
 ORDER = [
     control,
     validity,
@@ -270,4 +290,5 @@ ORDER = [
     intrusiveness,
     quiet_hours,
     oversight,
+    human_touch,
 ]

@@ -73,19 +73,28 @@ def ceiling(section: dict[str, Any], person: Person, now: int) -> float:
 
 def learned(person: Person, now: int) -> float:
     """What all feedback so far has made of the factor, which forgets between any two."""
-    factor, last = 1.0, None
+    lessons: list[tuple[int, str]] = []
     latest: dict[tuple[str, str | None], int] = {}
+    begun = -1
     for signal in person.signals:
-        key = (signal["kind"], signal["channel"])
-        if signal["kind"] not in LOWERS and signal["kind"] not in RAISES:
-            continue
-        if signal["at"] <= latest.get(key, -1):
-            continue
-        latest[key] = signal["at"]
-        moment = signal["at"] if last is None else max(last, signal["at"])
+        kind, at, key = signal["kind"], signal["at"], (signal["kind"], signal["channel"])
+        if kind == "comfort_reset" and at > begun:
+            begun = at
+            heard = sorted((t, k, c or "") for (k, c), t in latest.items() if t >= begun)
+            lessons = [(t, k) for t, k, _ in heard]
+        if kind in (*LOWERS, *RAISES) and at > latest.get(key, -1):
+            latest[key] = at
+            lessons += [(at, kind)] if at >= begun else []
+    return _taught(lessons, now)
+
+
+def _taught(lessons: list[tuple[int, str]], now: int) -> float:
+    factor, last = 1.0, None
+    for at, kind in lessons:
+        moment = at if last is None else max(last, at)
         if last is not None:
             factor = _forgotten(factor, moment - last)
-        factor = factor * LOWERS.get(signal["kind"], 1.0) + RAISES.get(signal["kind"], 0.0)
+        factor = factor * LOWERS.get(kind, 1.0) + RAISES.get(kind, 0.0)
         factor, last = min(1.25, max(0.5, factor)), moment
     return factor if last is None else _forgotten(factor, max(0, now - last))
 

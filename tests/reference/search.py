@@ -65,12 +65,14 @@ def _with_mode(modes: dict[str, str], finding: Finding) -> Finding:
     return Finding(**{**finding.__dict__, "enforced": mode == "enforce"})
 
 
-def variant_time(case: Case, variant: dict[str, Any], now: int) -> int | None:
-    """The first second before expiry at which the variant would pass all rules but review."""
+def variant_time(
+    case: Case, variant: dict[str, Any], now: int, but: str | None = None
+) -> int | None:
+    """The first second before expiry at which the variant would pass all but review and `but`."""
 
     def passes(at: int) -> bool:
         found = raw_findings(case, variant, at)
-        return not any(f.enforced and f.outcome != "review" for f in found)
+        return not any(f.enforced and f.outcome != "review" and f.rule != but for f in found)
 
     end = case.message.expires_at
     smooth = case.section("intrusiveness") is not None

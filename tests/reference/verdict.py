@@ -56,8 +56,10 @@ def _view(case: Case, variant: dict[str, Any], now: int) -> View:
     enforced = [finding for finding in findings if finding.enforced]
     outcome = max((f.outcome for f in enforced), key=lambda o: SEVERITY[o], default="release")
     code = next((f.code for f in enforced if f.outcome == outcome), None)
-    held = any(f.rule == "control" and f.outcome == "defer" for f in enforced)
     defers = [f for f in enforced if f.outcome == "defer"]
+    held = any(f.rule == "control" for f in defers) or _waits_for_a_human(
+        case, variant, defers, now
+    )
     time = None
     blocking = [f for f in enforced if f.outcome != "review"]
     if blocking and all(f.timed for f in blocking):
@@ -65,6 +67,17 @@ def _view(case: Case, variant: dict[str, Any], now: int) -> View:
     if defers and outcome != "suppress" and time is None and not held:
         outcome, code = "suppress", defers[0].code
     return View(variant, findings, outcome, code, time)
+
+
+def _waits_for_a_human(
+    case: Case, variant: dict[str, Any], defers: list[Finding], now: int
+) -> bool:
+    """Whether it is deferred for a human, and by nothing that would never end."""
+    others = [f for f in defers if f.rule != "human_touch"]
+    if len(others) == len(defers):
+        return False
+    timed = all(f.timed for f in others)
+    return not others or (timed and variant_time(case, variant, now, "human_touch") is not None)
 
 
 def answered(case: Case, variant: dict[str, Any], now: int) -> list[Finding]:

@@ -1,5 +1,6 @@
 """The policy that ops write, as frozen values: what may be said to whom, how often and when."""
 
+from governor.core.policy.contact import HumanSignal, HumanTouch
 from governor.core.policy.document import (
     CHANNELS,
     Arbitration,
@@ -52,6 +53,8 @@ __all__ = [
     "Duration",
     "Fairness",
     "Flaw",
+    "HumanSignal",
+    "HumanTouch",
     "Intrusiveness",
     "Learned",
     "Match",

@@ -19,7 +19,15 @@ from governor.core.policy.values import (
 )
 
 PROTECTED = ("control", "validity", "consent")
-RULES = ("purpose", "persuasion", "caps", "intrusiveness", "quiet_hours", "oversight")
+RULES = (
+    "purpose",
+    "persuasion",
+    "caps",
+    "intrusiveness",
+    "quiet_hours",
+    "oversight",
+    "human_touch",
+)
 RESERVED = {"caps": ("quota", "comfort")}
 
 Keys = Mapping[Any, Any]
@@ -114,28 +122,25 @@ def _ids(written: Keys) -> Iterator[Flaw]:
 
 def _unknown_categories(written: Keys) -> Iterator[Flaw]:
     known = [str(name) for name in _keys(written.get("categories"))]
-    matches = [
-        ((*place, "match"), entry.get("match")) for place, entry in _entries(written, "caps")
-    ]
-    matches += [
-        ((*place, "match"), entry.get("match")) for place, entry in _entries(written, "quiet_hours")
-    ]
-    matches += [
-        ((*place, "when"), entry.get("when"))
-        for place, entry in _entries(written, "review", "rules")
-    ]
-    for place, match in matches:
-        named = _keys(match).get("category")
+    for where, named in _named_categories(written):
         names = listed(named)
         for at, name in enumerate(names if isinstance(names, list) else []):
             if isinstance(name, str) and name not in known:
-                where: Place = (
-                    (*place, "category") if names is not named else (*place, "category", at)
-                )
                 yield (
-                    where,
+                    where if names is not named else (*where, at),
                     f"{quoted(name)} is no category of this policy{suggestion(name, known)}",
                 )
+
+
+def _named_categories(written: Keys) -> Iterator[tuple[Place, object]]:
+    for key, path in (
+        ("match", ("caps",)),
+        ("match", ("quiet_hours",)),
+        ("when", ("review", "rules")),
+    ):
+        for place, entry in _entries(written, *path):
+            yield (*place, key, "category"), _keys(entry.get(key)).get("category")
+    yield ("human_touch", "hold"), _keys(written.get("human_touch")).get("hold")
 
 
 def _modes(written: Keys) -> Iterator[Flaw]:
@@ -176,6 +181,9 @@ def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
         known[rule] = {str(entry["id"]) for _, entry in _entries(written, *path) if "id" in entry}
     known["caps"].update(RESERVED["caps"])
     known["persuasion"] = {str(key) for key in _keys(written.get("persuasion"))}
+    known["human_touch"] = {
+        name for name in ("messages", "signals") if name in _keys(written.get("human_touch"))
+    }
     if "intrusiveness" in written:
         known["intrusiveness"] = {"ceiling"}
     if "personal_data" in written:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, RootModel
 
 from governor.core.instant import DAY, HOUR
 from governor.core.policy.checks import RULES, flaws_between
+from governor.core.policy.contact import HumanTouch
 from governor.core.policy.entries import Cap, Category, QuietHours
 from governor.core.policy.values import (
     Country,
@@ -192,6 +193,10 @@ class Policy(Section):
     )
     review: Review = Field(
         default=Review(), description="What needs a human eye. Absent: nothing does."
+    )
+    human_touch: HumanTouch | None = Field(
+        default=None,
+        description="When a human has to take over from the machine. Absent: never.",
     )
     fairness: Fairness | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from governor.core.model import Basis, ConsentAction, FeedbackKind
+from governor.core.model import Basis, FeedbackKind, TrackAction
 from governor.core.policy.hours import AllowedHours
 from governor.core.policy.values import (
     Count,
@@ -24,7 +24,7 @@ from governor.core.policy.values import (
 
 Skippable = Literal["purpose", "persuasion", "caps", "intrusiveness", "quiet_hours", "oversight"]
 Per = Literal["person", "household", "topic", "campaign", "category", "channel"]
-Signal = Literal[ConsentAction, FeedbackKind]
+Signal = Literal[TrackAction, FeedbackKind]
 
 ASSERTED: frozenset[Basis] = frozenset({"contract", "legal_obligation", "legitimate_interest"})
 CONTRACTUAL: frozenset[Basis] = frozenset({"contract", "legal_obligation"})

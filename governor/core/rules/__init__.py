@@ -8,6 +8,7 @@ from governor.core.rules import (
     caps,
     consent,
     control,
+    human_touch,
     intrusiveness,
     oversight,
     persuasion,
@@ -29,5 +30,6 @@ RULES: tuple[Check, ...] = (
     intrusiveness.check,
     quiet_hours.check,
     oversight.check,
+    human_touch.check,
 )
 """All rules in the order in which they name the reason of a verdict."""

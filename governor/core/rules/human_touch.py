@@ -1,0 +1,54 @@
+"""Who has had enough automated messages, or has spoken up, hears from a human first."""
+
+from collections.abc import Iterator
+
+from governor.core import model
+from governor.core.case import Case
+from governor.core.human_touch import MESSAGES, RULE, SIGNALS, signal_of, unanswered
+from governor.core.review import reviewed
+from governor.core.verdict import Finding, Outcome
+
+_OUTCOMES = {"defer": Outcome.DEFER, "review": Outcome.REVIEW, "suppress": Outcome.SUPPRESS}
+_CODE = "needs_human"
+
+
+def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+    """Find whether a human has to be in touch with the person before this category goes on."""
+    section = case.policy.human_touch
+    if section is None or case.candidate.category not in section.hold:
+        return
+    if section.messages is not None:
+        sent = len(unanswered(case.policy, case.standing, at))
+        yield _finding(
+            case,
+            variant,
+            at,
+            MESSAGES,
+            sent,
+            holds=sent >= section.messages,
+            limit=section.messages,
+        )
+    if section.signals is not None:
+        heard = signal_of(section, case.policy, case.standing, at)
+        kind = None if heard is None else heard.kind
+        yield _finding(case, variant, at, SIGNALS, kind, holds=heard is not None)
+
+
+def _finding(
+    case: Case,
+    variant: model.Variant,
+    at: int,
+    id: str,
+    observed: float | str | None,
+    *,
+    holds: bool,
+    limit: float | None = None,
+) -> Finding:
+    assert case.policy.human_touch is not None  # noqa: S101
+    outcome = _OUTCOMES[case.policy.human_touch.then] if holds else Outcome.RELEASE
+    code: str | None = _CODE
+    if outcome is Outcome.REVIEW:
+        outcome, code = reviewed(case, variant, at, code=_CODE)
+    return case.finding(
+        RULE, id, variant, outcome=outcome, code=code, limit=limit, observed=observed
+    )
