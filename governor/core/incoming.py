@@ -13,6 +13,7 @@ class Incoming(msgspec.Struct, frozen=True):
     `raw` is the JSON object as it came, from which the released record is made; `digest` hashes
     it as a JSON value to 64 bits. `record_at` is the time (ms) of its record, `future` tells that
     `created_at` lies too far ahead of that. `trace` holds the W3C trace headers to pass on.
+    `urgent`: it came on the lane of what must not wait for others.
     """
 
     candidate: model.Candidate
@@ -21,6 +22,7 @@ class Incoming(msgspec.Struct, frozen=True):
     record_at: int
     future: bool = False
     trace: tuple[tuple[str, bytes], ...] = ()
+    urgent: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ class Resolution(msgspec.Struct, frozen=True):
 
     `decision_id` is the same whenever and wherever this decision is made again; `seq` is the
     version of the person's standing after it. `reconstructed` tells that the findings were made
-    again for a repeat.
+    again for a repeat. Attempt 0 is no decision: the message gathers, which is kept and not told.
     """
 
     incoming: Incoming
@@ -27,3 +27,8 @@ class Resolution(msgspec.Struct, frozen=True):
     was_waiting: bool = False
     repeat: bool = False
     reconstructed: bool = False
+
+    @property
+    def gathers(self) -> bool:
+        """Tell whether nothing is decided yet: the message waits for its rivals."""
+        return self.attempt == 0

@@ -19,6 +19,7 @@ _DECIDES = {
     "intrusiveness": ("defer", "review", "suppress"),
     "quiet_hours": ("defer", "suppress"),
     "oversight": ("review", "suppress"),
+    "arbitration": ("suppress",),
 }
 
 
@@ -34,6 +35,7 @@ def entries_of(policy: Policy) -> dict[str, tuple[str, ...]]:
         "intrusiveness": ("ceiling",) if policy.intrusiveness else (),
         "purpose": ("free", "sensitive", "minor") if policy.personal_data else (),
         "persuasion": _persuasion(policy),
+        "arbitration": _arbitration(policy),
     }
     return {rule: ids for rule, ids in found.items() if ids}
 
@@ -45,6 +47,11 @@ def _persuasion(policy: Policy) -> tuple[str, ...]:
     return tuple(
         id for id in ("urgency", "budget", "vulnerable") if getattr(section, id) is not None
     )
+
+
+def _arbitration(policy: Policy) -> tuple[str, ...]:
+    section = policy.arbitration
+    return ("losers",) if section is not None and section.losers == "suppress" else ()
 
 
 def decision_labels(policy: Policy) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,15 @@ from governor.core.policy.values import (
 )
 
 PROTECTED = ("control", "validity", "consent")
-RULES = ("purpose", "persuasion", "caps", "intrusiveness", "quiet_hours", "oversight")
+RULES = (
+    "purpose",
+    "persuasion",
+    "caps",
+    "intrusiveness",
+    "quiet_hours",
+    "oversight",
+    "arbitration",
+)
 RESERVED = {"caps": ("quota", "comfort")}
 
 Keys = Mapping[Any, Any]
@@ -32,6 +40,7 @@ def flaws_between(written: Keys) -> Iterator[Flaw]:
     yield from _unknown_categories(written)
     yield from _modes(written)
     yield from _places(written)
+    yield from _endless_window(written)
 
 
 def _keys(written: object) -> Keys:
@@ -147,6 +156,11 @@ def _modes(written: Keys) -> Iterator[Flaw]:
             yield place, f"`{rule}` is always enforced, its mode cannot be set"
         elif rule not in known:
             yield place, f"{quoted(rule)} is no rule{suggestion(rule, known)}"
+        elif rule == "arbitration" and not known[rule]:
+            yield (
+                place,
+                "`arbitration` has a mode only with `losers: suppress`, write that or leave it out",
+            )
         elif dot and name not in known[rule]:
             yield (
                 place,
@@ -165,6 +179,17 @@ def _places(written: Keys) -> Iterator[Flaw]:
         yield ("defaults", "country"), f"{quoted(country)} is no country of ISO 3166"
 
 
+def _endless_window(written: Keys) -> Iterator[Flaw]:
+    window = _keys(written.get("arbitration")).get("window")
+    expires = _keys(written.get("defaults")).get("expires_after", "7d")
+    ends = _length(milliseconds, expires)
+    if ends and _length(milliseconds, window) >= ends:
+        yield (
+            ("arbitration", "window"),
+            f"{quoted(window)} is no shorter than `defaults.expires_after`: {quoted(expires)}",
+        )
+
+
 def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
     known: dict[str, set[str]] = {rule: set() for rule in RULES}
     paths = {
@@ -180,4 +205,6 @@ def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
         known["intrusiveness"] = {"ceiling"}
     if "personal_data" in written:
         known["purpose"] = {"free", "sensitive", "minor"}
+    if _keys(written.get("arbitration")).get("losers") == "suppress":
+        known["arbitration"] = {"losers"}
     return known
