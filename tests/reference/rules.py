@@ -176,7 +176,16 @@ def one_cap(case: Case, cap: dict[str, Any], variant: dict[str, Any], now: int) 
         )
     else:
         count = _rolling(group, duration(cap["window"]), now)
-    return "cap_reached" if count >= cap["limit"] else None
+    return "cap_reached" if count >= _open_slots(case, cap) else None
+
+
+def _open_slots(case: Case, cap: dict[str, Any]) -> int:
+    """How many slots of a limit the message may take: for the lesser ones some are reserved."""
+    limit: int = cap["limit"]
+    reserve = cap.get("reserve")
+    if reserve and case.message.data.get("priority", 50) < reserve["priority_at_least"]:
+        return limit - int(reserve["slots"])
+    return limit
 
 
 def caps(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
@@ -260,6 +269,12 @@ def oversight(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding
         yield Finding("oversight", "review", "needs_review", id=rule["id"], reviewers=reviewers)
 
 
+def arbitration(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
+    """A message that lost to others of its window is dropped."""
+    if case.outranked:
+        yield Finding("arbitration", "suppress", "outranked", id="losers")
+
+
 ORDER = [
     control,
     validity,
@@ -270,4 +285,5 @@ ORDER = [
     intrusiveness,
     quiet_hours,
     oversight,
+    arbitration,
 ]

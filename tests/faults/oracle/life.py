@@ -68,6 +68,8 @@ def wrong_decisions(
     for step in steps:
         for search in searches:
             yield from search.step(step, sends)
+        if step.decided.value["code"] == "outranked" and not _beaten(step, sends):
+            yield f"explained: {step.words}: nothing went before it at that moment"
         if step.decided.value["outcome"] == "release":
             if sends and step.decided.at < sends[-1].at:
                 yield f"one-verdict: {step.words}: goes back in time"
@@ -152,6 +154,11 @@ def _steps(
 def _last(facts: Sequence[Fact], until: int) -> int:
     """Return how many facts there are up to the last one written at *until* or before."""
     return max((i for i, fact in enumerate(facts, 1) if fact.line.at <= until), default=0)
+
+
+def _beaten(step: Step, sends: Sequence[Send]) -> bool:
+    """Tell whether something was released at the moment at which it lost."""
+    return any(one.at == step.decided.at for one in sends)
 
 
 def _send(step: Step) -> Send:

@@ -26,6 +26,7 @@ class Message:
     campaign: str
     channel: str
     topic: str | None
+    priority: int = 50
 
     def matched(self, match: Json) -> bool:
         return all(getattr(self, name) in _listed(wanted) for name, wanted in match.items())
