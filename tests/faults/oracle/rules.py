@@ -50,6 +50,7 @@ class Rules:
         review = document.get("review", {})
         self.reviews: list[Json] = review.get("rules", [])
         self.deadline = duration(review.get("deadline", "24h"))
+        self.window = duration(document.get("arbitration", {}).get("window", "0s"))
         defaults = document.get("defaults", {})
         self.zone: str = defaults["time_zone"]
         self.expires_after = duration(defaults.get("expires_after", "7d"))

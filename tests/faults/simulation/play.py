@@ -220,15 +220,15 @@ RULES = policy(BEGIN)
 
 
 def load(**sections: Json) -> Policy:
-    """Load the policy that runs are judged by, with *sections* that the oracle need not know."""
+    """Load the policy that runs are judged by, with *sections* beside its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(yaml.safe_dump({**RULES, **sections}, sort_keys=False))
         return load_policy(path)
 
 
-def play(seed: int, policy: Policy) -> Played:
-    """Play the run of *seed*; the same seed gives the same run."""
+def play(seed: int, policy: Policy, **sections: Json) -> Played:
+    """Play the run of *seed*; the same seed gives the same run. *sections* are those of `load`."""
     run = Run(seed, policy)
     try:
         run.loop.run_until_complete(run.play())
@@ -236,7 +236,7 @@ def play(seed: int, policy: Policy) -> Played:
         steps = run.loop.steps
     finally:
         run.loop.bury()
-    report = examine(Book(lines, Rules(RULES)), BOUNDS, ended)
+    report = examine(Book(lines, Rules({**RULES, **sections})), BOUNDS, ended)
     report.defects.extend(stale_bodies(lines))
     report.defects.extend(f"a worker ended by itself: {error!r}" for error in run.world.errors)
     if not at_rest:

@@ -45,8 +45,9 @@ def test_no_interleaving_and_no_crash_breaks_a_promise(policy: Policy, first: in
 
 @pytest.mark.parametrize("first", range(1000, 1080, 20))
 def test_nor_where_messages_gather_and_losers_are_dropped(first: int) -> None:
-    policy = load(arbitration={"window": "2s", "losers": "suppress"})
-    runs = [play(seed, policy) for seed in range(first, first + 20)]
+    section = {"window": "2s", "losers": "suppress"}
+    policy = load(arbitration=section)
+    runs = [play(seed, policy, arbitration=section) for seed in range(first, first + 20)]
     assert not {run.seed: run.defects[:3] for run in runs if run.defects}
     assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
 
