@@ -224,7 +224,8 @@ def test_a_longer_life_of_messages_does_not_leave_one_behind_that_gathers() -> N
     person.candidate("10:01", "b")
     later = replace(person.standing.waiting[1], planned_at=at("10:05"), wake_at=at("10:05"))
     person.standing = replace(person.standing, waiting=(person.standing.waiting[0], later))
-    assert person.run("10:09:59") == []
+    assert person.run("10:05") == []
+    assert [one.wake_at for one in person.standing.waiting] == [at("10:10"), at("10:10")]
     assert person.run("10:10")[0] == "a release"
 
 
@@ -385,6 +386,28 @@ def test_an_id_that_lost_and_comes_again_is_told_the_same() -> None:
     assert person.happens("10:11", asked("10:00", "b")) == ["b suppress outranked"]
     assert person.resolutions[-1].repeat
     assert person.finding("arbitration", "losers", "b") == told
+
+
+def test_each_closing_has_its_own_losers_also_when_several_are_made_up_for_at_once() -> None:
+    person = rivals(LOST)
+    first, second = (arrived(person, "10:00", asked("10:00", name)) for name in "ab")
+    person.take(Turn(PERSON, at("10:00"), fresh=(first,)))
+    # Nobody looked when the first window closed; what comes then opens a window of its own.
+    person.take(Turn(PERSON, at("10:20"), fresh=(second,)))
+    assert [one.eligible_at for one in person.standing.waiting] == [at("10:10"), at("10:30")]
+    assert person.catches_up(at("11:00")) == [
+        "a release",
+        "b defer cap_reached 2026-05-06T10:10:00Z",
+    ]
+
+
+def test_a_category_that_came_to_skip_arbitration_loses_nothing_to_others() -> None:
+    person = rivals(LOST)
+    person.candidate("10:00", "a")
+    person.candidate("10:00", "b", category="news")
+    exempt = {**CATEGORIES, "news": {**CATEGORIES["news"], "skips": ["arbitration"]}}
+    person.policy = Story(caps=[CAP], arbitration=LOST, categories=exempt).policy
+    assert person.run("10:10") == ["a release", "b defer cap_reached 2026-05-06T10:10:00Z"]
 
 
 # Whatever the order of arrival.
