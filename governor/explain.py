@@ -28,7 +28,7 @@ OPS: Mapping[str, str] = {
     "false_urgency": "it urges without a true end of the offer ({observed})",
     "pressure_budget": "{observed} of {limit} pressing messages are used up{window}",
     "vulnerable": "the person is not to be pressed ({observed})",
-    "outranked": "another message to the person went first ({observed})",
+    "outranked": "better messages to the person went first in the same window: {observed}",
     "paused_campaign": "paused by ops; it waits until they resume it",
     "kill_switch": "stopped by ops",
     "needs_review": "it waits for a reviewer's answer (needed: {limit})",

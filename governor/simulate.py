@@ -32,12 +32,16 @@ class EventsInvalid(Exception):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One recorded event: `at` (ms) is when governor received it, `line` where it stands."""
+    """One recorded event: `at` (ms) is when governor received it, `line` where it stands.
+
+    `urgent`: a candidate came on the urgent topic.
+    """
 
     at: int
     kind: str
     data: Any
     line: int
+    urgent: bool = False
 
 
 class Summary(msgspec.Struct):
@@ -84,7 +88,8 @@ def _event(line: bytes, number: int, path: Path) -> Event:
         at = parse_instant(written["at"])
     except ValueError as error:
         raise EventsInvalid(f"{place}: at: {error}") from None
-    return Event(at, str(written.get("type")), written.get("data"), number)
+    urgent = written.get("urgent") is True
+    return Event(at, str(written.get("type")), written.get("data"), number, urgent)
 
 
 def simulate(
@@ -171,7 +176,10 @@ class _Simulation:
     def _read(self, event: Event) -> Incoming | Told | model.Control:
         if event.kind not in _KINDS:
             raise Rejected("invalid", f"type: must be one of {', '.join(sorted(_KINDS))}")
-        return decode_event(cast("EventKind", event.kind), event.data, event.at, self.policy)
+        value = decode_event(cast("EventKind", event.kind), event.data, event.at, self.policy)
+        if event.urgent and isinstance(value, Incoming):
+            return msgspec.structs.replace(value, urgent=True)
+        return value
 
     def _write(self, judgement: Judgement, at: int) -> None:
         for incoming, reason in judgement.rejected:
@@ -180,6 +188,7 @@ class _Simulation:
         for resolution in judgement.resolutions:
             if resolution.repeat:
                 self.summary.repeats += 1
+            if resolution.repeat or resolution.gathers:
                 continue
             self.summary.decisions += 1
             self.summary.released += resolution.verdict.outcome is Outcome.RELEASE

@@ -17,6 +17,7 @@ def in_force(policy: Policy) -> dict[str, list[str]]:
             f"{entry.id}: {_hours(entry.allow)}, else {entry.outside}{_about(entry.match)}"
             for entry in policy.quiet_hours
         ],
+        "arbitration": list(_arbitration(policy)),
         "review": list(_review(policy)),
         "human touch": list(_human_touch(policy)),
         "kept": [
@@ -37,9 +38,22 @@ def warnings(policy: Policy) -> Iterator[str]:
     for name in sorted(policy.human_touch.hold) if policy.human_touch else ():
         if policy.categories[name].contractual:
             yield f"human_touch: holds `{name}`, which rests on contract or law and may have to go"
+    yield from _waiting_for_rivals(policy)
     for rule in policy.review.rules:
         if rule.sample == 0:
             yield f"review: `{rule.id}` has `sample: 0` and takes nothing"
+
+
+def _waiting_for_rivals(policy: Policy) -> Iterator[str]:
+    if policy.arbitration is None or not policy.arbitration.window:
+        return
+    window = length(policy.arbitration.window)
+    for name, category in policy.categories.items():
+        if category.contractual and "arbitration" not in category.skips:
+            yield (
+                f"arbitration: messages of `{name}` wait {window} for others too, unless they come "
+                "on the urgent topic; let it skip `arbitration` if they must not"
+            )
 
 
 def _placeless(policy: Policy) -> Iterator[str]:
@@ -91,8 +105,21 @@ def _cap(cap: Cap) -> str:
         what = f"silence for {cap.window.text} after {' or '.join(cap.silence_after)}"
     else:
         what = f"at most {cap.limit} in {cap.window.text if cap.window else ''}"
+    if cap.reserve is not None:
+        kept, least = cap.reserve.slots, cap.reserve.priority_at_least
+        what += f", {kept} of them only for priority {least} or more"
     per = "" if cap.per == ("person",) else f" per {' and '.join(cap.per)}"
     return f"{cap.id}: {what}{per}, else {cap.at_cap}{_about(cap.match)}"
+
+
+def _arbitration(policy: Policy) -> Iterator[str]:
+    section = policy.arbitration
+    if section is None:
+        return
+    yield f"first by {', then '.join(section.rank)}"
+    if section.window:
+        drops = {"wait": "wait", "suppress": "are dropped"}[section.losers]
+        yield f"judged together {length(section.window)} after the first; those that lose {drops}"
 
 
 def _review(policy: Policy) -> Iterator[str]:

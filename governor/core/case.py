@@ -14,7 +14,9 @@ class Case(msgspec.Struct, frozen=True):
 
     `received_at` is when governor first saw the message, `expires_at` when it expires at the
     latest. `stale` tells that its record is older than verdicts are remembered. `review_since`
-    is its first decision with outcome review, `answers` are the reviewers' first answers.
+    is its first decision with outcome review, `answers` are the reviewers' first answers. `ahead`
+    counts what was released before it as their window closed, None when none closes; `outranked`
+    tells that it would have passed but for those.
     """
 
     policy: Policy
@@ -29,6 +31,8 @@ class Case(msgspec.Struct, frozen=True):
     cancelled: bool = False
     review_since: int | None = None
     answers: tuple[Answer, ...] = ()
+    ahead: int | None = None
+    outranked: bool = False
 
     def finding(
         self,

@@ -14,6 +14,7 @@ class Incoming(msgspec.Struct, frozen=True):
     it as a JSON value to 64 bits. `record_at` is the time (ms) of its record, `future` tells that
     `created_at` lies too far ahead of that. `trace` holds the W3C trace headers to pass on,
     `contents` for each variant a keyed hash of what it says to this person, 0 for nothing.
+    `urgent`: it came on the lane of what must not wait for others.
     """
 
     candidate: model.Candidate
@@ -23,6 +24,7 @@ class Incoming(msgspec.Struct, frozen=True):
     future: bool = False
     trace: tuple[tuple[str, bytes], ...] = ()
     contents: tuple[int, ...] = ()
+    urgent: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -2,16 +2,17 @@
 
 import msgspec
 
-from governor.core import facts
+from governor.core import arbitrate, facts
 from governor.core.calendar import place_of
 from governor.core.case import Case
-from governor.core.decide import decide, recalled
+from governor.core.decide import decide
 from governor.core.finish import finish
 from governor.core.incoming import Incoming
 from governor.core.record import (
     LOOK_AGAIN,
     again,
     is_final,
+    marked,
     policy_fault,
     release_of,
     suppression_of,
@@ -21,7 +22,7 @@ from governor.core.record import (
 )
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import REPEATED, SENT, Entry, Judged, Standing, Waiting, name64
+from governor.core.standing import SENT, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Outcome, Verdict
 
 replace = msgspec.structs.replace
@@ -94,7 +95,7 @@ class Person:
             if held:
                 self._replace_waiting(held)
             return
-        for waiting, incoming in sorted(woken, key=_rank):
+        for waiting, incoming in arbitrate.ranked(self.setting.policy, woken):
             self._judge_again(waiting, incoming)
 
     def _judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
@@ -105,6 +106,10 @@ class Person:
             if is_final(self.standing, waiting.message):
                 return
         verdict = self._verdict(incoming, waiting, early=self.now < waiting.planned_at)
+        if arbitrate.gathers(waiting, self.now) and verdict.outcome is not Outcome.SUPPRESS:
+            if looked_for:
+                self._wait_on(waiting, arbitrate.next_look(waiting, self.now))
+            return
         unchanged = (verdict.outcome, verdict.code, verdict.eligible_at) == (
             waiting.outcome,
             waiting.code,
@@ -147,6 +152,8 @@ class Person:
             self.rejected.append((incoming, "future_time"))
         elif known is not None:
             self._repeat(incoming)
+        elif until := arbitrate.gathering(self.setting.policy, standing, incoming, self.now):
+            self._resolve(incoming, until, None, attempt=0)
         else:
             self._resolve(incoming, self._verdict(incoming, None, early=False), None)
 
@@ -162,6 +169,8 @@ class Person:
         case = self._case(incoming, waiting, self.standing)
         if case is None:
             return policy_fault(incoming)
+        if waiting is not None and arbitrate.closes(waiting, self.now):
+            return arbitrate.at_closing(case, self.now, self._made)
         return decide(case, self.now, early=early)
 
     def _case(self, incoming: Incoming, waiting: Waiting | None, standing: Standing) -> Case | None:
@@ -191,10 +200,12 @@ class Person:
             answers=tuple(one for one in standing.answers if one.message == message),
         )
 
-    def _resolve(self, incoming: Incoming, verdict: Verdict, waiting: Waiting | None) -> None:
+    def _resolve(
+        self, incoming: Incoming, verdict: Verdict, waiting: Waiting | None, attempt: int = 1
+    ) -> None:
         """Write a new verdict down and publish it."""
         at, seq = self.now, self.standing.version + 1
-        attempt = waiting.attempt + 1 if waiting else 1
+        attempt = waiting.attempt + 1 if waiting else attempt
         done: Entry | Judged | None = None
         if verdict.outcome is Outcome.RELEASE:
             done = release_of(
@@ -236,9 +247,9 @@ class Person:
         case = self._case(incoming, waiting, replace(self.standing, log=before))
         verdict = again(known)
         if case is not None:
-            verdict = recalled(case, verdict, at)
+            verdict = arbitrate.retold(case, known, verdict, at)
         if entry is not None and entry.settled == SENT:
-            self._mark(entry)
+            self.standing = marked(self.standing, entry)
         self._publish(
             incoming,
             verdict,
@@ -246,15 +257,9 @@ class Person:
             None if isinstance(known, Waiting) else known,
             waiting,
             # What was not final at first has waited, and may still have to be taken off.
-            waiting is not None or known.attempt > 1,
+            waiting is not None or known.attempt > 1 or arbitrate.has_window(self.setting.policy),
             repeat=True,
         )
-
-    def _mark(self, entry: Entry) -> None:
-        """Leave word that a release has been repeated: from now on it may have gone out."""
-        marked = replace(entry, settled=REPEATED)
-        log = tuple(marked if one is entry else one for one in self.standing.log)
-        self.standing = replace(self.standing, version=self.standing.version + 1, log=log)
 
     def _publish(
         self,
@@ -285,8 +290,3 @@ class Person:
                 reconstructed=repeat,
             )
         )
-
-
-def _rank(woken: tuple[Waiting, Incoming]) -> tuple[int, float, int, str]:
-    candidate = woken[1].candidate
-    return (-candidate.priority, -candidate.value, candidate.created_at, candidate.id)

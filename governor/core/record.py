@@ -6,7 +6,7 @@ from governor.core.human_touch import still_open
 from governor.core.incoming import Incoming
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
-from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.standing import REPEATED, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Finding, Outcome, Verdict
 
 replace = msgspec.structs.replace
@@ -26,7 +26,13 @@ def again(known: Entry | Judged | Waiting) -> Verdict:
         return Verdict(Outcome.RELEASE, known.variant, None, None, ())
     if isinstance(known, Judged):
         return Verdict(Outcome.SUPPRESS, known.variant, known.code, None, ())
-    return Verdict(known.outcome, known.variant, known.code, known.eligible_at, ())
+    return Verdict(known.outcome, known.variant, known.code or None, known.eligible_at, ())
+
+
+def marked(standing: Standing, entry: Entry) -> Standing:
+    """Leave word that a release has been repeated: from now on it may have gone out."""
+    log = tuple(replace(one, settled=REPEATED) if one is entry else one for one in standing.log)
+    return replace(standing, version=standing.version + 1, log=log)
 
 
 def policy_fault(incoming: Incoming) -> Verdict:

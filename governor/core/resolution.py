@@ -13,6 +13,7 @@ class Resolution(msgspec.Struct, frozen=True):
     `decision_id` is the same whenever and wherever this decision is made again; `seq` is the
     version of the person's standing after it. `reconstructed` tells that the findings were made
     again for a repeat, `resubmitted` that the person had been told the same under another id.
+    Attempt 0 is no decision: the message gathers, which is kept and not told.
     """
 
     incoming: Incoming
@@ -28,6 +29,11 @@ class Resolution(msgspec.Struct, frozen=True):
     repeat: bool = False
     reconstructed: bool = False
     resubmitted: bool = False
+
+    @property
+    def gathers(self) -> bool:
+        """Tell whether nothing is decided yet: the message waits for its rivals."""
+        return self.attempt == 0
 
 
 class Handover(msgspec.Struct, frozen=True):

@@ -134,9 +134,14 @@ def with_fact(
         return standing
     if isinstance(fact, model.Feedback):
         entry = standing.released(name64(fact.message))
-        if entry is not None and entry.attempt > 1 and told.record_at + skew < entry.at:
-            # It waited then, and feedback on what is not released is ignored.
-            return standing
+        if entry is not None and told.record_at + skew < entry.at:
+            if entry.attempt > 1:
+                # It waited then, and feedback on what is not released is ignored.
+                return standing
+            # It had not come or gathered; what is said of what was never seen restricts more.
+            others = replace(standing, log=tuple(one for one in standing.log if one is not entry))
+            unseen = facts.apply(policy, others, told, alias).standing
+            return standing if unseen is others else replace(unseen, log=standing.log)
     if isinstance(fact, model.Cancellation) and fact.message is None:
         # What came later is not meant.
         return with_campaign_cancelled(standing, name64(fact.campaign or ""), told.record_at)

@@ -162,6 +162,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     `unsent`: the broker has not acknowledged the last decision, so `wake_at` is near and whoever
     looks then publishes it again; a final verdict leaves the entry behind for that long only.
+    With attempt 0 nothing is decided yet (see `governor.core.arbitrate`).
     """
 
     message: int

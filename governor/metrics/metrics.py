@@ -176,6 +176,7 @@ class Metrics(Catalogue):
         for one in resolutions:
             if one.repeat:
                 repeats += 1
+            if one.repeat or one.gathers:
                 continue
             verdict = one.verdict
             outcome = _NAMES[verdict.outcome]

@@ -20,6 +20,7 @@ _DECIDES = {
     "quiet_hours": ("defer", "suppress"),
     "oversight": ("review", "suppress"),
     "human_touch": ("defer", "review", "suppress"),
+    "arbitration": ("suppress",),
 }
 
 
@@ -36,12 +37,18 @@ def entries_of(policy: Policy) -> dict[str, tuple[str, ...]]:
         "purpose": ("free", "sensitive", "minor") if policy.personal_data else (),
         "persuasion": _there(policy.persuasion, "urgency", "budget", "vulnerable"),
         "human_touch": _there(policy.human_touch, "messages", "signals"),
+        "arbitration": _arbitration(policy),
     }
     return {rule: ids for rule, ids in found.items() if ids}
 
 
 def _there(section: Section | None, *ids: str) -> tuple[str, ...]:
     return tuple(id for id in ids if section is not None and getattr(section, id) is not None)
+
+
+def _arbitration(policy: Policy) -> tuple[str, ...]:
+    section = policy.arbitration
+    return ("losers",) if section is not None and section.losers == "suppress" else ()
 
 
 def decision_labels(policy: Policy) -> Iterator[tuple[str, str, str]]:

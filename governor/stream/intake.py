@@ -88,5 +88,7 @@ class Reader:
                 most,
                 self._digest_key,
             )
+            if name == topics.URGENT:
+                incoming = msgspec.structs.replace(incoming, urgent=True)
             intake.fresh.append(incoming)
             intake.sources[id(incoming)] = record

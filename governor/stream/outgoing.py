@@ -78,6 +78,8 @@ class Writer:
     def _resolution(self, resolution: Resolution, revision: str) -> Iterator[Outgoing]:
         if resolution.waiting is not None:
             yield self._waits(resolution)
+        if resolution.gathers:
+            return
         if resolution.verdict.outcome is Outcome.RELEASE:
             yield Outgoing(
                 self._prefix + topics.RELEASED,

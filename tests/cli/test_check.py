@@ -37,6 +37,26 @@ def test_what_is_in_force_is_shown_in_short() -> None:
     assert result.stderr == ""
 
 
+ARBITRATED = """\
+version: 1
+categories:
+  promotional: {purpose: marketing}
+  code: {purpose: contract, basis: contract}
+caps:
+  - {id: a, limit: 3, window: 7d, reserve: {priority_at_least: 80, slots: 1}}
+arbitration: {window: 10m, rank: [value], losers: suppress}
+"""
+
+
+def test_what_gathers_and_what_is_reserved_is_shown() -> None:
+    written("p.yaml", ARBITRATED)
+    result = governor("check", "p.yaml")
+    assert result.exit_code == 0
+    assert "at most 3 in 7d, 1 of them only for priority 80 or more" in result.stdout
+    assert "first by value" in result.stdout
+    assert "judged together 10m after the first; those that lose are dropped" in result.stdout
+
+
 def test_what_is_in_force_comes_as_json_too() -> None:
     written("p.yaml", POLICY)
     found = json.loads(governor("check", "p.yaml", "--json").stdout)
@@ -50,6 +70,7 @@ def test_what_is_in_force_comes_as_json_too() -> None:
     [
         (POLICY.replace("defaults: {time_zone: UTC}\n", ""), "strictest of all clocks on Earth"),
         (POLICY.replace("limit: 1", "limit: 0"), "lets nothing through"),
+        (ARBITRATED, "messages of `code` wait 10m"),
         (POLICY.replace('21:00"}', '21:00", holiday: none}'), "set `defaults.country`"),
     ],
 )

@@ -79,6 +79,10 @@ def test_every_code_gives_a_whole_sentence_with_and_without_numbers(code: str) -
         ),
         (finding(enforced=False), "(shadow: not enforced)"),
         (
+            finding(rule="arbitration", id="losers", code="outranked", limit=None, observed=1),
+            "better messages to the person went first in the same window: 1",
+        ),
+        (
             finding(outcome="release", code=None, observed=1, window="24h"),
             "caps x, variant v: passed, 1 of 2 in 24h",
         ),

@@ -40,6 +40,13 @@ def _given(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
     )
 
 
+def _with_room(cap: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a reserve that would leave nothing to others."""
+    if cap.get("reserve", {"slots": 0})["slots"] < cap["limit"]:
+        return cap
+    return {name: value for name, value in cap.items() if name != "reserve"}
+
+
 MATCHES = st.one_of(
     st.just({}),
     st.sampled_from([{"channel": "email"}, {"channel": "push"}, {"category": "promotional"}]),
@@ -54,9 +61,14 @@ LIMITS = _given(
     match=MATCHES,
     per=_PER,
     limit=st.sampled_from([0, 1, 1, 1, 2, 3]),
+    reserve=_maybe(
+        st.builds(
+            dict, priority_at_least=st.sampled_from([20, 50, 60]), slots=st.sampled_from([1, 2])
+        )
+    ),
     window=st.sampled_from(WINDOWS),
     at_cap=st.sampled_from(["defer", "suppress"]),
-)
+).map(_with_room)
 GAPS = _given(match=MATCHES, per=_PER, min_gap=st.sampled_from(["1h", "6h"]))
 SILENCES = _given(
     match=MATCHES,
@@ -98,6 +110,11 @@ def _categories(basis: list[str], quota: dict[str, Any] | None) -> dict[str, Any
 
 
 _QUOTAS = _maybe(_given(limit=st.integers(0, 2), window=st.sampled_from(["1h", "24h"])))
+ARBITRATION = _given(
+    window=st.sampled_from(["0s", "1m", "1h", "6h"]),
+    rank=_maybe(st.sampled_from([["value"], ["created_at", "priority"]])),
+    losers=_maybe(st.just("suppress")),
+)
 _TOUCHES = _given(
     messages=_maybe(st.integers(1, 3)),
     signals=st.sampled_from([["dismissed"], ["complained", "replied"]]),
@@ -117,7 +134,7 @@ SECTIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
             on_deadline=st.sampled_from(["suppress", "release"]),
         ),
     },
-    optional={"human_touch": _TOUCHES},
+    optional={"human_touch": _TOUCHES, "arbitration": ARBITRATION},
 )
 
 _VARIANTS = st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=2).map(

@@ -152,7 +152,7 @@ class Story:
         self.handovers += [taken.handover] if taken.handover else []
         if publish:
             self.standing = sent(self.standing, taken.resolutions)
-        return [words(resolution) for resolution in taken.resolutions]
+        return [words(one) for one in taken.resolutions if not one.gathers]
 
     def run(self, until: str | int) -> list[str]:
         """Let time pass to *until*, that moment included."""

@@ -110,7 +110,6 @@ def test_what_is_not_built_is_named_until_its_row_is_gone(monkeypatch: pytest.Mo
     ]
     assert named == [
         "section `presets`",
-        "section `arbitration`",
         "section `fairness`",
         "`per: household` of section `caps`",
     ]

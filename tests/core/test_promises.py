@@ -47,7 +47,7 @@ def lived(life: tuple[dict[str, Any], list[Step]]) -> Life:
 
 
 def first_time(resolutions: list[Resolution]) -> list[Resolution]:
-    return [one for one in resolutions if not one.repeat]
+    return [one for one in resolutions if not one.repeat and not one.gathers]
 
 
 # no-consent-no-release
@@ -509,6 +509,8 @@ def test_explained_a_time_that_is_named_is_one_at_which_the_message_would_pass(
         played.live(step)
     for waiting in played.story.standing.waiting:
         if waiting.eligible_at is None or waiting.outcome is not Outcome.DEFER:
+            continue
+        if waiting.attempt == 0:  # it gathers, and names no time to anybody
             continue
         incoming = played.story.setting().open_body(PERSON, waiting)
         case, now = played.story.case(played.now, ("candidate", dict(incoming.raw)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from governor.config import topics
 from governor.core.instant import parse_instant
+from governor.stream.intake import LANES
 from tests.e2e.collector import Json
 from tests.e2e.kit import KEY, Stage
 from tests.e2e.worker import ROOT
@@ -54,26 +55,31 @@ def command(*arguments: str | Path) -> str:
     return done.stderr
 
 
+def topic_of(event: Json) -> str:
+    """The topic that an event's record goes to."""
+    return topics.URGENT if event.get("urgent") else TOPIC[event["type"]]
+
+
 def in_kafkas_order(events: Iterable[Json]) -> list[Json]:
-    """Sort what happens at one moment as a worker reads it: by topic, candidates last."""
+    """Sort what happens at one moment as a worker reads it: by lane, then by topic."""
     return sorted(
         events,
         key=lambda event: (
             parse_instant(event["at"]),
-            event["type"] == "candidate",
-            TOPIC[event["type"]],
+            LANES[topic_of(event)],
+            topic_of(event),
         ),
     )
 
 
 def play(stage: Stage, events: list[Json]) -> None:
     """Produce events as records of their own time, also where that is still to come."""
-    for topic in {TOPIC[event["type"]] for event in events}:
+    for topic in set(map(topic_of, events)):
         stage.configure(topic, message_timestamp_after_max_ms=str(2**62), retention_ms="-1")
     for event in events:
         kind, data = event["type"], event["data"]
         key = "control" if kind == "control" else data["person"]
-        stage.send(TOPIC[kind], data, key=key, at=parse_instant(event["at"]))
+        stage.send(topic_of(event), data, key=key, at=parse_instant(event["at"]))
     stage.flush()
 
 

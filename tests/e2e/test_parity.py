@@ -63,7 +63,7 @@ def test_the_whole_recorded_log_ends_in_kafka_as_in_simulate(
     assert sum(line["final"] for line in lines) > 60_000
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_random_histories_of_many_people_end_in_kafka_as_in_simulate(
     make_stage: MakeStage, seed: int
 ) -> None:

@@ -61,7 +61,13 @@ def policy(local: datetime, zone: str = "UTC") -> Json:
             },
         },
         "caps": [
-            {"id": "email", "match": {"channel": "email"}, "limit": 2, "window": "20s"},
+            {
+                "id": "email",
+                "match": {"channel": "email"},
+                "limit": 2,
+                "window": "20s",
+                "reserve": {"priority_at_least": 60, "slots": 1},
+            },
             {"id": "push", "match": {"channel": "push"}, "limit": 1, "window": "8s"},
             {
                 "id": "sms",

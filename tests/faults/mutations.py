@@ -17,6 +17,7 @@ import msgspec
 from governor import service
 from governor.core import facts, model, person
 from governor.core.instant import HOUR, SECOND
+from governor.core.policy import Cap
 from governor.core.rules import caps, consent, quiet_hours
 from governor.core.standing import RECOUNTED, REFUNDED, SENT, ControlState, Judged
 from governor.core.verdict import Outcome, Verdict
@@ -215,6 +216,12 @@ def window_a_second_short() -> None:
         return count
 
     _patch(caps, "_rolling", short)
+
+
+@mutation
+def reserve_for_all() -> None:
+    """Messages of any priority take the slots that are reserved."""
+    _patch(Cap, "open_to", lambda _: lambda cap, priority: cap.limit)
 
 
 @mutation

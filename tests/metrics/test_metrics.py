@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from prometheus_client import generate_latest
 
@@ -14,7 +15,7 @@ from governor.codec.rejected import Reason
 from governor.config import load_policy
 from governor.core import model
 from governor.core.incoming import Incoming, Told
-from governor.core.policy import Policy
+from governor.core.policy import Arbitration, Policy
 from governor.core.resolution import Resolution
 from governor.core.verdict import Finding, Outcome, Verdict
 from governor.metrics import REASONS, Metrics
@@ -170,6 +171,24 @@ def test_a_repeat_counts_as_a_repeat_and_nowhere_else(metrics: Metrics) -> None:
     assert value(metrics, "governor_repeats_total") == 2
     assert not moved(metrics, "governor_decisions_total")
     assert not moved(metrics, "governor_findings_total")
+
+
+def test_what_gathers_is_no_decision_and_a_repeat_of_it_is_a_repeat(metrics: Metrics) -> None:
+    waits = msgspec.structs.replace(resolution(verdict(Outcome.DEFER, 0, None)), attempt=0)
+    again = msgspec.structs.replace(waits, repeat=True)
+    metrics.count_resolutions([waits, again], 0)
+    assert moved(metrics, "governor_decisions_total") == {}
+    assert moved(metrics, "governor_findings_total") == {}
+    assert value(metrics, "governor_repeats_total") == 1
+
+
+def test_losers_have_series_of_their_own_where_they_are_dropped(policy: Policy) -> None:
+    made = Metrics()
+    made.prepare(policy.model_copy(update={"arbitration": Arbitration(losers="suppress")}))
+    labels = {"outcome": "suppress", "rule": "arbitration", "channel": "push"}
+    assert value(made, "governor_decisions_total", **labels) == 0
+    finding = {"rule": "arbitration", "id": "losers", "outcome": "suppress", "enforced": "true"}
+    assert value(made, "governor_findings_total", **finding) == 0
 
 
 def test_the_rule_is_that_of_the_deciding_variants_first_strictest_enforced_finding(

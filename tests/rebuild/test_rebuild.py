@@ -346,6 +346,58 @@ async def test_feedback_on_what_waited_is_ignored_after_a_loss_as_it_was(
     ]
 
 
+GATHER = {"window": "10m", "losers": "suppress"}
+
+
+async def test_what_gathers_keeps_its_window_over_a_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(caps=[CAP], arbitration=GATHER)
+    await here.happen(at("10:00"), said("04T11:00"), candidate("10:00", "a", priority=10))
+    await here.happen(at("10:03"), candidate("10:03", "b", priority=90))
+    assert here.topics.records_of["t.outreach.decisions"] == []
+    real = await here.standing(PERSON)
+    await restored(here, monkeypatch, at("10:05"))
+    back = await here.standing(PERSON)
+    # All that waits is looked at once; what gathers is not let out by that.
+    assert {one.wake_at for one in back.waiting} == {at("10:05")}
+    assert known(here, back, at("10:05")) == known(here, real, at("10:05"))
+    assert await here.pass_to(at("10:09:59")) == []
+    again = await here.happen(at("10:09:59"), candidate("10:03", "b", priority=90))
+    assert [(one.repeat, one.gathers) for one in again] == [(True, True)]
+    assert words(await here.pass_to(at("10:10"))) == [
+        "b release None",
+        "a suppress cap_reached",
+    ]
+    await restored(here, monkeypatch, at("10:11"))
+    assert (await here.standing(PERSON)).waiting == ()
+
+
+async def test_a_window_that_closed_while_the_ledger_was_away_is_judged_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(arbitration=GATHER)
+    await here.happen(at("10:00"), said("04T11:00"), candidate("10:00"))
+    await here.happen(at("10:03"), candidate("10:03", "n", category="service"))
+    await here.happen(at("10:04"), said("05T10:04", "withdraw"), hold=True)
+    await restored(here, monkeypatch, at("10:30"))
+    assert words(await here.pass_to(at("10:30"))) == [
+        "m suppress consent_withdrawn",
+        "n release None",
+    ]
+
+
+async def test_never_above_a_cap_after_a_loss_though_somebody_spoke_of_what_gathered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(caps=[CAP], arbitration=GATHER)
+    await here.happen(at("10:00"), said("04T11:00"), candidate("10:00"))
+    await here.happen(at("10:05"), about("feedback", "05T10:05", message="m", kind="bounced"))
+    assert words(await here.pass_to(at("10:10"))) == ["m release None"]
+    await restored(here, monkeypatch, at("10:11"))
+    assert [one.settled for one in (await here.standing(PERSON)).log] == [SENT]
+
+
 async def test_what_a_reviewer_answered_holds_after_a_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

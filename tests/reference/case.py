@@ -19,6 +19,7 @@ class Case:
     controls: list[dict[str, Any]]
     message: Message
     now: int
+    outranked: bool = False
 
     @property
     def category(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Send:
 
 @dataclass
 class Message:
-    """A candidate that has been judged at least once."""
+    """A candidate that was taken in; `closes` is when its window does, while it gathers."""
 
     data: dict[str, Any]
     variants: list[dict[str, Any]]
@@ -54,13 +54,17 @@ class Message:
     first_review: int | None = None
     last: tuple[Any, ...] | None = None
     eligible_at: int | None = None
+    closes: int | None = None
 
-    @property
-    def rank(self) -> tuple[Any, ...]:
+    def rank(self, keys: list[str]) -> tuple[Any, ...]:
         """The place among the messages of one person that are judged at one instant."""
         data = self.data
-        created = parse_time(data["created_at"])
-        return (-data.get("priority", 50), -data.get("value", 0), created, data["id"])
+        places = {
+            "priority": -data.get("priority", 50),
+            "value": -data.get("value", 0),
+            "created_at": parse_time(data["created_at"]),
+        }
+        return (*[places[key] for key in keys], data["id"])
 
 
 @dataclass

@@ -275,7 +275,10 @@ class Maker(PolicyMaker):
 
     def event(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         """The line of one event."""
-        return {"at": show_time(self.now), "type": kind, "data": data}
+        line: dict[str, Any] = {"at": show_time(self.now), "type": kind, "data": data}
+        if kind == "candidate" and self.rivalry.random() < 0.06:
+            line["urgent"] = True
+        return line
 
 
 def history(seed: int, *, wide: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -46,6 +46,8 @@ class PolicyMaker:
 
     def __init__(self, seed: int, *, wide: bool) -> None:
         self.random = random.Random(seed)
+        # Apart, so that what is drawn for rivals changes nothing else of a seed's history.
+        self.rivalry = random.Random(f"rivals {seed}")
         self.wide = wide
         self.people = [f"p{i}" for i in range(self.random.choice([1, 1, 2, 3]))]
         self.now = parse_time(self.random.choice(STARTS))
@@ -106,7 +108,40 @@ class PolicyMaker:
             policy["review"] = self.review(depth="intrusiveness" in policy)
         if self.chance(0.25):
             policy["modes"] = self.modes(policy)
+        self.contend(policy)
         return policy
+
+    def contend(self, policy: dict[str, Any]) -> None:
+        """Now and then reserve slots, and in half of the policies arbitrate."""
+        draw = self.rivalry
+        for cap in policy.get("caps", []):
+            if cap.get("limit", 0) > 1 and draw.random() < 0.5:
+                slots = draw.randint(1, cap["limit"] - 1)
+                cap["reserve"] = {"priority_at_least": draw.choice([10, 50, 51]), "slots": slots}
+        if draw.random() < 0.5:
+            self.arbitrate(policy)
+
+    def arbitrate(self, policy: dict[str, Any]) -> None:
+        """A window of arbitration, and something to compete for."""
+        draw = self.rivalry
+        steps = draw.choice([0, 0, 1, 2, 3, 5])
+        width = min(steps * self.step // MINUTE, 11 * 60)  # shorter than any message lives
+        section: dict[str, Any] = {"window": f"{width}m"}
+        if draw.random() < 0.5:
+            keys = ["priority", "value", "created_at"]
+            section["rank"] = draw.sample(keys, draw.randint(1, 3))
+        if draw.random() < 0.7:
+            section["losers"] = draw.choice(["wait", "suppress", "suppress"])
+        policy["arbitration"] = section
+        if draw.random() < 0.6:
+            scarce = {"id": "scarce", "limit": 1, "window": draw.choice(WINDOWS[:4])}
+            policy["caps"] = [*policy.get("caps", []), scarce]
+        for category in policy["categories"].values():
+            if draw.random() < 0.15:
+                category["skips"] = [*category.get("skips", []), "arbitration"]
+        if section.get("losers") == "suppress" and draw.random() < 0.15:
+            name = draw.choice(["arbitration", "arbitration.losers"])
+            policy["modes"] = policy.get("modes", {}) | {name: "shadow"}
 
     def defaults(self) -> dict[str, Any]:
         """Where people are who did not say."""

@@ -37,6 +37,8 @@ class Reference:
     def __init__(self, policy: dict[str, Any], *, with_findings: bool = True) -> None:
         self.policy = policy
         self.with_findings = with_findings
+        self.arbitration: dict[str, Any] = policy.get("arbitration") or {}
+        self.ahead: list[str] = []
         self.channels = named_channels(policy)
         self.people: dict[str, Person] = {}
         self.controls: list[dict[str, Any]] = []
@@ -64,6 +66,7 @@ class Reference:
     def times_of(self, message: Message) -> set[int]:
         """The instants at which a waiting message is judged again by itself."""
         times = {message.eligible_at, message.expires_at, deadline(self.policy, message)}
+        times.add(message.closes)
         return {at for at in times if at is not None}
 
     def next_due(self, after: int) -> int | None:
@@ -83,16 +86,18 @@ class Reference:
         for event in events:
             if event["type"] != "candidate":
                 woken |= self.apply(event, now)
+        keys = self.arbitration.get("rank", ["priority", "value", "created_at"])
         for name, person in self.people.items():
+            self.ahead = []
             waiting = person.waiting()
             due = {m.data["id"] for m in waiting if now in self.times_of(m)}
-            for message in sorted(waiting, key=lambda m: m.rank):
+            for message in sorted(waiting, key=lambda m: m.rank(keys)):
                 identity = message.data["id"]
                 if identity in due or (name, identity) in woken:
                     self.judge(name, message, now, woken_early=identity not in due)
         for event in events:
             if event["type"] == "candidate":
-                self.fresh(event["data"], now)
+                self.fresh(event["data"], now, urgent=event.get("urgent") is True)
 
     def apply(self, event: dict[str, Any], now: int) -> set[tuple[str, str]]:
         """Take one event that is no candidate; give what it wakes."""
@@ -122,15 +127,28 @@ class Reference:
             )
         }
 
-    def fresh(self, data: dict[str, Any], now: int) -> None:
-        """Judge a candidate that arrives now, or say why it is a dead letter."""
+    def fresh(self, data: dict[str, Any], now: int, *, urgent: bool) -> None:
+        """Judge a candidate that arrives now or let it gather, or say why it is a dead letter."""
         try:
             message = self.admit(data, now)
         except Bad as bad:
             self.dead_letters.append((str(bad), {"type": "candidate", "data": data}))
             return
-        if message is not None:
+        if message is None:
+            return
+        if not urgent and now < message.expires_at:
+            message.closes = self.window(self.people[data["person"]], data["category"], now)
+        if message.closes is None:
             self.judge(data["person"], message, now, woken_early=False)
+
+    def window(self, person: Person, category: str, now: int) -> int | None:
+        """When the window closes in which a message that comes now gathers, None without one."""
+        width = duration(self.arbitration.get("window", "0s"))
+        exempt = "arbitration" in (self.policy["categories"][category].get("skips") or [])
+        if not width or exempt:
+            return None
+        open_ones = [m.closes for m in person.waiting() if m.closes is not None]
+        return open_ones[0] if open_ones else now + width
 
     def admit(self, data: dict[str, Any], now: int) -> Message | None:
         """Make a message of a candidate; None where its id is already known."""
@@ -164,7 +182,13 @@ class Reference:
     def judge(self, name: str, message: Message, now: int, *, woken_early: bool) -> None:
         """Judge a message now, publish what is new, and log a release."""
         case = Case(self.policy, self.people[name], self.controls, message, now)
-        verdict = judge_message(case, now, woken_early=woken_early)
+        if message.closes is not None and now >= message.closes:
+            verdict = self.judge_at_closing(case, now)
+        else:
+            verdict = judge_message(case, now, woken_early=woken_early)
+            if message.closes is not None and verdict.outcome != "suppress":
+                return
+        message.closes = None
         message.eligible_at = verdict.eligible_at
         state = (verdict.outcome, verdict.code, verdict.eligible_at)
         if state == message.last:
@@ -178,6 +202,22 @@ class Reference:
         if verdict.outcome == "release":
             message.released = True
             case.person.sends.append(self.entry(case, verdict.variant, now))
+            self.ahead.append(message.data["id"])
+
+    def judge_at_closing(self, case: Case, now: int) -> Verdict:
+        """Judge a message whose window closes; what lost to those before it may be dropped."""
+        verdict = judge_message(case, now, woken_early=False)
+        dropped = self.arbitration.get("losers") == "suppress" and not case.skips("arbitration")
+        if verdict.outcome == "release" or not self.ahead or not dropped:
+            return verdict
+        everything = case.person.sends
+        case.person.sends = [send for send in everything if send.message not in self.ahead]
+        without = judge_message(case, now, woken_early=False)
+        case.person.sends = everything
+        if without.outcome != "release":
+            return verdict
+        case.outranked = True
+        return judge_message(case, now, woken_early=False)
 
     def entry(self, case: Case, variant: dict[str, Any], now: int) -> Send:
         """What the send log keeps of a release."""

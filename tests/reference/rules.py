@@ -176,7 +176,16 @@ def one_cap(case: Case, cap: dict[str, Any], variant: dict[str, Any], now: int) 
         )
     else:
         count = _rolling(group, duration(cap["window"]), now)
-    return "cap_reached" if count >= cap["limit"] else None
+    return "cap_reached" if count >= _open_slots(case, cap) else None
+
+
+def _open_slots(case: Case, cap: dict[str, Any]) -> int:
+    """How many slots of a limit the message may take: for the lesser ones some are reserved."""
+    limit: int = cap["limit"]
+    reserve = cap.get("reserve")
+    if reserve and case.message.data.get("priority", 50) < reserve["priority_at_least"]:
+        return limit - int(reserve["slots"])
+    return limit
 
 
 def caps(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
@@ -280,6 +289,12 @@ def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
+def arbitration(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
+    """A message that lost to others of its window is dropped."""
+    if case.outranked:
+        yield Finding("arbitration", "suppress", "outranked", id="losers")
+
+
 ORDER = [
     control,
     validity,
@@ -291,4 +306,5 @@ ORDER = [
     quiet_hours,
     oversight,
     human_touch,
+    arbitration,
 ]

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from governor.codec.decode import Rejected, decode_event
 from governor.codec.encode import encode_decision
+from governor.core.incoming import Incoming
 from governor.core.instant import DAY, parse_instant
 from governor.core.policy import Policy
 from governor.ledger.keys import Pseudonyms
@@ -68,7 +70,7 @@ class Replay:
 
     async def _publish(self, judgement: Judgement) -> None:
         for one in judgement.resolutions:
-            if not one.repeat:
+            if not (one.repeat or one.gathers):
                 written = encode_decision(one, self.policy.revision, person=one.key)
                 self.decisions.append(json.loads(written))
         await self.governor.published(judgement.resolutions)
@@ -81,6 +83,8 @@ class Replay:
                 value = decode_event(kind, event["data"], at, self.policy)
             except Rejected:
                 continue
+            if isinstance(value, Incoming):
+                value = replace(value, urgent=event.get("urgent") is True)
             found[kind if kind in found else "told"].append(value)
         return Arrivals(found["told"], found["candidate"], found["control"])
 

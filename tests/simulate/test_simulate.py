@@ -255,6 +255,36 @@ def test_until_may_lie_long_after_the_last_event(tmp_path: Path) -> None:
     assert played.words()[1:] == ["2026-06-20T10:00 a release"]
 
 
+# Arbitration.
+
+
+def test_what_gathers_writes_no_line_before_its_window_closes(tmp_path: Path) -> None:
+    urgent = event("10:02", asked("now")) | {"urgent": True}
+    recorded = [
+        GRANT,
+        event("10:00", asked("low", priority=1)),
+        event("10:01", asked("high", priority=99)),
+        urgent,
+        event("10:03", asked("high", priority=99)),
+    ]
+    rules = policy(caps=[{**CAP, "limit": 2}], arbitration={"window": "5m", "losers": "suppress"})
+    played = Played(rules, recorded, tmp_path)
+    assert played.words() == [
+        "10:02 now release",
+        "10:05 high release",
+        "10:05 low suppress cap_reached",
+    ]
+    assert [line["attempt"] for line in played.decisions] == [1, 1, 1]
+    summary = played.summary
+    assert (summary.decisions, summary.repeats, summary.codes["released"]) == (3, 1, 2)
+
+
+def test_what_still_gathers_at_the_end_is_listed_as_waiting(tmp_path: Path) -> None:
+    window = {"window": "5m"}
+    played = play(tmp_path, ("10:00", asked("a")), until="10:04", arbitration=window)
+    assert (played.decisions, played.summary.waiting) == ([], [("p-1", "a", "defer")])
+
+
 # The summary.
 
 

@@ -27,6 +27,7 @@ RULES = (
     "quiet_hours",
     "oversight",
     "human_touch",
+    "arbitration",
 )
 RESERVED = {"caps": ("quota", "comfort")}
 
@@ -40,6 +41,7 @@ def flaws_between(written: Keys) -> Iterator[Flaw]:
     yield from _unknown_categories(written)
     yield from _modes(written)
     yield from _places(written)
+    yield from _endless_window(written)
 
 
 def _keys(written: object) -> Keys:
@@ -152,6 +154,11 @@ def _modes(written: Keys) -> Iterator[Flaw]:
             yield place, f"`{rule}` is always enforced, its mode cannot be set"
         elif rule not in known:
             yield place, f"{quoted(rule)} is no rule{suggestion(rule, known)}"
+        elif rule == "arbitration" and not known[rule]:
+            yield (
+                place,
+                "`arbitration` has a mode only with `losers: suppress`, write that or leave it out",
+            )
         elif dot and name not in known[rule]:
             yield (
                 place,
@@ -168,6 +175,17 @@ def _places(written: Keys) -> Iterator[Flaw]:
     shaped = isinstance(country, str) and re.fullmatch("[A-Z]{2}", country) is not None
     if shaped and not zones_of_place(str(country), None):
         yield ("defaults", "country"), f"{quoted(country)} is no country of ISO 3166"
+
+
+def _endless_window(written: Keys) -> Iterator[Flaw]:
+    window = _keys(written.get("arbitration")).get("window")
+    expires = _keys(written.get("defaults")).get("expires_after", "7d")
+    ends = _length(milliseconds, expires)
+    if ends and _length(milliseconds, window) >= ends:
+        yield (
+            ("arbitration", "window"),
+            f"{quoted(window)} is no shorter than `defaults.expires_after`: {quoted(expires)}",
+        )
 
 
 def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
@@ -188,4 +206,6 @@ def _ids_of_rules(written: Keys) -> dict[str, set[str]]:
         known["intrusiveness"] = {"ceiling"}
     if "personal_data" in written:
         known["purpose"] = {"free", "sensitive", "minor"}
+    if _keys(written.get("arbitration")).get("losers") == "suppress":
+        known["arbitration"] = {"losers"}
     return known

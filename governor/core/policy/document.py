@@ -23,6 +23,8 @@ from governor.core.policy.values import (
     Name,
     Section,
     Share,
+    listed,
+    quoted,
 )
 from governor.core.policy.weighing import (
     Fairness,
@@ -70,16 +72,32 @@ class Arbitration(Section):
 
     window: DurationOrZero = Field(
         default=0,
-        description="Wait this long for rivals before choosing. Default: `0s`, no waiting.",
+        description="A message waits this long for others to the same person, counted from the "
+        "first; then they are judged together, the best first. Exempt: the urgent topic, and "
+        "categories that skip `arbitration`. Default: `0s`, no waiting.",
     )
     rank: Annotated[
         tuple[Literal["priority", "value", "created_at"], ...],
         Field(min_length=1, strict=False),
     ] = Field(
         default=("priority", "value", "created_at"),
-        description="What decides between rivals, the first that differs. Default: priority, "
-        "value, created_at.",
+        description="What decides which of several messages goes first: the first of these that "
+        "differs, at last the id. Default: priority, value, created_at.",
     )
+    losers: Literal["wait", "suppress"] = Field(
+        default="wait",
+        description="What becomes of a message that could go but for a better one of the same "
+        "window: `wait` (default) lets it go later as its limits allow, `suppress` drops it.",
+    )
+
+    @classmethod
+    def flaws(cls, written: Mapping[str, Any], /) -> Iterator[Flaw]:
+        """Refuse a key that decides twice."""
+        found = listed(written.get("rank"))
+        ranked = found if isinstance(found, list) else []
+        for at, name in enumerate(ranked):
+            if name in ranked[:at]:
+                yield ("rank", at), f"{quoted(name)} is there twice"
 
 
 class When(Match):

@@ -22,7 +22,15 @@ from governor.core.policy.values import (
     wrong,
 )
 
-Skippable = Literal["purpose", "persuasion", "caps", "intrusiveness", "quiet_hours", "oversight"]
+Skippable = Literal[
+    "purpose",
+    "persuasion",
+    "caps",
+    "intrusiveness",
+    "quiet_hours",
+    "oversight",
+    "arbitration",
+]
 Per = Literal["person", "household", "topic", "campaign", "category", "channel"]
 Signal = Literal[TrackAction, FeedbackKind]
 
@@ -129,10 +137,11 @@ class Reserve(Section):
     """Slots of a cap that are kept for what matters most."""
 
     priority_at_least: Annotated[int, Field(ge=0, le=100)] = Field(
-        description="Only messages with at least this priority may take the reserved slots."
+        description="Only messages with at least this priority may take the reserved slots; for "
+        "others the limit is lower by so many."
     )
     slots: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        description="How many of the limit's slots are kept for them."
+        description="How many of the limit's slots are kept for them, fewer than the limit."
     )
 
 
@@ -191,6 +200,13 @@ class Cap(Section):
         description="Keep some slots for messages of high priority. Absent: none are kept.",
     )
 
+    def open_to(self, priority: int) -> int:
+        """Return how much of the limit messages of *priority* may use."""
+        limit, reserve = self.limit or 0, self.reserve
+        if reserve is None or priority >= reserve.priority_at_least:
+            return limit
+        return limit - reserve.slots
+
     @classmethod
     def flaws(cls, written: Mapping[str, Any], /) -> Iterator[Flaw]:
         """Hold the cap to one measure, with the window that this measure needs."""
@@ -206,6 +222,7 @@ class Cap(Section):
         yield from _per_flaws(written, measures[:1])
         if "reserve" in written and measures[:1] != ["limit"]:
             yield ("reserve",), "`reserve` needs a `limit`"
+        yield from _reserve_flaws(written)
 
 
 def _window_flaws(written: Mapping[str, Any], measure: list[str]) -> Iterator[Flaw]:
@@ -215,6 +232,16 @@ def _window_flaws(written: Mapping[str, Any], measure: list[str]) -> Iterator[Fl
         yield (), f"`window` is missing, `{measure[0]}` needs one"
     if measure == ["silence_after"] and str(written.get("window", "")).startswith("calendar "):
         yield ("window",), "`silence_after` needs a length of time, such as `60d`"
+
+
+def _reserve_flaws(written: Mapping[str, Any]) -> Iterator[Flaw]:
+    reserve, limit = written.get("reserve"), written.get("limit")
+    slots = reserve.get("slots") if isinstance(reserve, Mapping) else None
+    if isinstance(slots, int) and isinstance(limit, int) and slots >= limit:
+        yield (
+            ("reserve", "slots"),
+            f"{quoted(slots)} of {quoted(limit)} leaves nothing to others, reserve fewer",
+        )
 
 
 def _per_flaws(written: Mapping[str, Any], measure: list[str]) -> Iterator[Flaw]:

@@ -50,10 +50,8 @@ def _within(entry: object, keys: list[str], value: str | None) -> Place | None:
 # One row for each thing that is not built: building it ends with removing its row.
 NOT_BUILT: tuple[tuple[str, Find], ...] = (
     ("section `presets`", _at("presets")),
-    ("section `arbitration`", _at("arbitration")),
     ("section `fairness`", _at("fairness")),
     ("`per: household` of section `caps`", _in_each(("caps",), "per", "household")),
-    ("`reserve` of section `caps`", _in_each(("caps",), "reserve")),
     ("`ledger: suppress` of section `unavailable`", _at("unavailable", "ledger", value="suppress")),
 )
 

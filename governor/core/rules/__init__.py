@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from governor.core import model
 from governor.core.case import Case
 from governor.core.rules import (
+    arbitration,
     caps,
     consent,
     control,
@@ -31,5 +32,6 @@ RULES: tuple[Check, ...] = (
     quiet_hours.check,
     oversight.check,
     human_touch.check,
+    arbitration.check,
 )
 """All rules in the order in which they name the reason of a verdict."""

@@ -64,11 +64,11 @@ def _cap(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
         log = reversed(case.standing.log)
         last = next((e.at for e in log if e.counts and counted(e) and belongs(e)), None)
         return _gap(case, variant, cap, cap.min_gap, last, at)
-    assert cap.limit is not None  # noqa: S101
     assert cap.window is not None  # noqa: S101
     log_part = _since(case, at - cap.window.longest - (0 if cap.window.ms else _CALENDAR_SLACK))
     sends = [e.at for e in log_part if e.counts and counted(e) and belongs(e)]
-    return _limit(case, variant, cap.id, cap.limit, cap.window, sends, at, outcome)
+    limit = cap.open_to(case.candidate.priority)
+    return _limit(case, variant, cap.id, limit, cap.window, sends, at, outcome)
 
 
 def _since(case: Case, moment: int) -> Sequence[Entry]:

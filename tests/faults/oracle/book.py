@@ -161,8 +161,8 @@ def variants_of(candidate: Json) -> list[Json]:
 
 def message_of(candidate: Json, channel: str) -> Message:
     """Return what the rules look at when *candidate* goes out on *channel*."""
-    topic = candidate.get("topic")
-    return Message(candidate["category"], candidate["campaign"], channel, topic)
+    topic, priority = candidate.get("topic"), candidate.get("priority", 50)
+    return Message(candidate["category"], candidate["campaign"], channel, topic, priority)
 
 
 def _named(line: Line, name: str) -> str:

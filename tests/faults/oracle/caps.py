@@ -82,7 +82,17 @@ def _cap(
     if "min_gap" in cap:
         gap = duration(cap["min_gap"])
         return {"min_gap"} if any(one.at > at - gap for one in group) else set()
-    return {"cap_reached"} if _full(group, cap, zone, at) else set()
+    open_to_it = {**cap, "limit": cap["limit"] - _reserved(cap, message)}
+    return {"cap_reached"} if _full(group, open_to_it, zone, at) else set()
+
+
+def _reserved(cap: Json, message: Message) -> int:
+    """Return how many slots of the limit are kept from this message for more important ones."""
+    reserve = cap.get("reserve")
+    if reserve is None or message.priority >= reserve["priority_at_least"]:
+        return 0
+    slots: int = reserve["slots"]
+    return slots
 
 
 def _together(cap: Json, one: Message, other: Message) -> bool:

@@ -19,6 +19,7 @@ from tests.faults.oracle.records import Json
 from tests.faults.oracle.verdicts import Decided, Said
 
 _AT_MOST = 50_000
+_CLOCKS_DIFFER = 1_000
 
 Streams = Mapping[str, Sequence[Fact]]
 
@@ -63,11 +64,14 @@ def wrong_decisions(
     seqs = [step.decided.seq for step in steps]
     if len(set(seqs)) < len(seqs):
         yield f"one-verdict: {person}: two decisions have one seq: {seqs}"
+    yield from _early(book, steps)
     searches = [Search(book, group, streams) for group in GROUPS]
     sends: list[Send] = []
     for step in steps:
         for search in searches:
             yield from search.step(step, sends)
+        if step.decided.value["code"] == "outranked" and not _beaten(step, sends):
+            yield f"explained: {step.words}: nothing went before it at that moment"
         if step.decided.value["outcome"] == "release":
             if sends and step.decided.at < sends[-1].at:
                 yield f"one-verdict: {step.words}: goes back in time"
@@ -152,6 +156,37 @@ def _steps(
 def _last(facts: Sequence[Fact], until: int) -> int:
     """Return how many facts there are up to the last one written at *until* or before."""
     return max((i for i, fact in enumerate(facts, 1) if fact.line.at <= until), default=0)
+
+
+def _early(book: Book, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield what left a window of arbitration before that closed, save what was suppressed."""
+    rules = book.rules
+    if not rules.window:
+        return
+    gathered = [
+        step
+        for step in steps
+        if step.decided.attempt == 1
+        and "arbitration" not in rules.categories[step.candidate.value["category"]].skips
+        and all(line.topic != records.URGENT for line in step.candidate.lines)
+    ]
+    for step in gathered:
+        closed, came = step.decided.at, step.candidate.first_at - _CLOCKS_DIFFER
+        latest = closed - rules.window + _CLOCKS_DIFFER
+        # Who opened the window was judged with this one, or suppressed while this one gathered.
+        opened = [
+            other.candidate.first_at
+            for other in gathered
+            if other.decided.at == closed
+            or (came <= other.decided.at < closed and other.decided.value["outcome"] == "suppress")
+        ]
+        if step.decided.value["outcome"] != "suppress" and min(opened) > latest:
+            yield f"judged-at-closing: {step.words}: its window had not closed"
+
+
+def _beaten(step: Step, sends: Sequence[Send]) -> bool:
+    """Tell whether something was released at the moment at which it lost."""
+    return any(one.at == step.decided.at for one in sends)
 
 
 def _send(step: Step) -> Send:

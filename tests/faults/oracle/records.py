@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
-CANDIDATES = ("outreach.candidates", "outreach.candidates.urgent")
+URGENT = "outreach.candidates.urgent"
+CANDIDATES = ("outreach.candidates", URGENT)
 CANCELLATIONS = "outreach.cancellations"
 CONSENTS = "people.consents"
 PROFILES = "people.profiles"

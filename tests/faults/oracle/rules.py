@@ -26,6 +26,7 @@ class Message:
     campaign: str
     channel: str
     topic: str | None
+    priority: int = 50
 
     def matched(self, match: Json) -> bool:
         return all(getattr(self, name) in _listed(wanted) for name, wanted in match.items())
@@ -49,6 +50,7 @@ class Rules:
         review = document.get("review", {})
         self.reviews: list[Json] = review.get("rules", [])
         self.deadline = duration(review.get("deadline", "24h"))
+        self.window = duration(document.get("arbitration", {}).get("window", "0s"))
         defaults = document.get("defaults", {})
         self.zone: str = defaults["time_zone"]
         self.expires_after = duration(defaults.get("expires_after", "7d"))

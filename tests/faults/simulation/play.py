@@ -219,16 +219,16 @@ class Run:
 RULES = policy(BEGIN)
 
 
-def load() -> Policy:
-    """Load the policy that every run is judged by."""
+def load(**sections: Json) -> Policy:
+    """Load the policy that runs are judged by, with *sections* beside its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
-        path.write_text(yaml.safe_dump(RULES, sort_keys=False))
+        path.write_text(yaml.safe_dump({**RULES, **sections}, sort_keys=False))
         return load_policy(path)
 
 
-def play(seed: int, policy: Policy) -> Played:
-    """Play the run of *seed*; the same seed gives the same run."""
+def play(seed: int, policy: Policy, **sections: Json) -> Played:
+    """Play the run of *seed*; the same seed gives the same run. *sections* are those of `load`."""
     run = Run(seed, policy)
     try:
         run.loop.run_until_complete(run.play())
@@ -236,7 +236,7 @@ def play(seed: int, policy: Policy) -> Played:
         steps = run.loop.steps
     finally:
         run.loop.bury()
-    report = examine(Book(lines, Rules(RULES)), BOUNDS, ended)
+    report = examine(Book(lines, Rules({**RULES, **sections})), BOUNDS, ended)
     report.defects.extend(stale_bodies(lines))
     report.defects.extend(f"a worker ended by itself: {error!r}" for error in run.world.errors)
     if not at_rest:
@@ -258,5 +258,5 @@ def stale_bodies(lines: Iterable[Line]) -> Iterator[str]:
     for place, line in last.items():
         if line.value is not None:
             waiting, _ = decode_waiting(SEALER.open(line.value, place))
-            if waiting.attempt != attempts[place.decode()]:
+            if waiting.attempt != attempts.get(place.decode(), 0):
                 yield f"one-verdict: {place.decode()}: what waits is kept as of an earlier attempt"

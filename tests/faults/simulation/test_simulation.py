@@ -43,6 +43,15 @@ def test_no_interleaving_and_no_crash_breaks_a_promise(policy: Policy, first: in
     assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
 
 
+@pytest.mark.parametrize("first", range(1000, 1080, 20))
+def test_nor_where_messages_gather_and_losers_are_dropped(first: int) -> None:
+    section = {"window": "2s", "losers": "suppress"}
+    policy = load(arbitration=section)
+    runs = [play(seed, policy, arbitration=section) for seed in range(first, first + 20)]
+    assert not {run.seed: run.defects[:3] for run in runs if run.defects}
+    assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
+
+
 def test_the_same_seed_gives_the_same_run(policy: Policy) -> None:
     once, again = play(11, policy), play(11, policy)
     assert (once.report, once.faults, once.steps) == (again.report, again.faults, again.steps)
