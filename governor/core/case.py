@@ -6,7 +6,7 @@ from governor.core import model
 from governor.core.calendar import Place
 from governor.core.policy import Category, Policy
 from governor.core.standing import Answer, ControlState, Standing
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import Finding, Outcome, Score
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -46,6 +46,7 @@ class Case(msgspec.Struct, frozen=True):
         observed: float | str | None = None,
         window: str | None = None,
         eligible_at: int | None = None,
+        score: Score | None = None,
     ) -> Finding:
         """Write down what a rule says, and whether the policy's mode makes it bind."""
         passed = outcome is Outcome.RELEASE
@@ -60,4 +61,5 @@ class Case(msgspec.Struct, frozen=True):
             observed,
             window,
             None if passed else eligible_at,
+            score,
         )

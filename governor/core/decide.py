@@ -14,7 +14,7 @@ from governor.core.review import REVIEW_CODES
 from governor.core.rules import RULES
 from governor.core.rules.quiet_hours import binding
 from governor.core.score import score_of
-from governor.core.verdict import Finding, Outcome, Verdict
+from governor.core.verdict import Finding, Outcome, Score, Verdict
 
 _STEPS = 2_000
 
@@ -56,7 +56,7 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
         None if outcome is Outcome.RELEASE else code,
         eligible_at,
         tuple(finding for one in rated for finding in one.findings),
-        score=score_of(case, case.candidate.variants[index], now),
+        score=_score(case, rated[index].variant, rated[index].findings, now),
     )
     if outcome is Outcome.RELEASE:
         return msgspec.structs.replace(verdict, send_before=_send_before(case, index, now))
@@ -68,14 +68,21 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
 def recalled(case: Case, verdict: Verdict, at: int) -> Verdict:
     """Return a *verdict* of the moment *at* with what it does not remember made again."""
     index, case = verdict.variant, held(case, at)
+    found = [_findings(case, variant, at) for variant in case.candidate.variants]
     return msgspec.structs.replace(
         verdict,
-        findings=tuple(
-            f for variant in case.candidate.variants for f in _findings(case, variant, at)
-        ),
-        score=score_of(case, case.candidate.variants[index], at),
+        findings=tuple(finding for findings in found for finding in findings),
+        score=_score(case, case.candidate.variants[index], found[index], at),
         send_before=_send_before(case, index, at) if verdict.outcome is Outcome.RELEASE else None,
     )
+
+
+def _score(
+    case: Case, variant: model.Variant, findings: Iterable[Finding], at: int
+) -> Score | None:
+    """Return the score that a finding carries; it is reckoned anew only where no rule did."""
+    known = next((finding.score for finding in findings if finding.score is not None), None)
+    return known or score_of(case, variant, at)
 
 
 def _send_before(case: Case, index: int, now: int) -> int | None:

@@ -20,12 +20,21 @@ class Outcome(enum.IntEnum):
 OUTCOME_NAMES = {outcome: outcome.name.lower() for outcome in Outcome}
 
 
+class Score(msgspec.Struct, frozen=True):
+    """The sum behind an intrusiveness finding, in points."""
+
+    exposure: float
+    pressure: float
+    after: float
+    ceiling: float
+
+
 class Finding(msgspec.Struct, frozen=True):
     """What one rule says of one variant.
 
     `eligible_at` is the first second (ms) at which this rule would pass on the standing as it
     is, None when no such moment is known. `limit` and `observed` share one unit, that of the
-    rule: a count, points, or seconds.
+    rule: a count, points, or seconds. `score` is the sum behind a finding on intrusiveness.
     """
 
     rule: str
@@ -38,15 +47,7 @@ class Finding(msgspec.Struct, frozen=True):
     observed: float | str | None = None
     window: str | None = None
     eligible_at: int | None = None
-
-
-class Score(msgspec.Struct, frozen=True):
-    """The sum behind an intrusiveness finding, in points."""
-
-    exposure: float
-    pressure: float
-    after: float
-    ceiling: float
+    score: Score | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -17,10 +17,10 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     if section is None or "intrusiveness" in case.category.skips:
         return
     scale = Scale(case, section, variant, at)
-    after = scale.score(at).after
+    score = scale.score(at)
     outcome, eligible_at = Outcome.RELEASE, None
     code: str | None = "too_intrusive"
-    if after > scale.ceiling:
+    if score.after > scale.ceiling:
         outcome = _OUTCOMES[section.above]
         if outcome is Outcome.REVIEW:
             outcome, code = reviewed(case, variant, at, code="too_intrusive")
@@ -33,6 +33,7 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
         outcome=outcome,
         code=code,
         limit=scale.ceiling,
-        observed=after,
+        observed=score.after,
         eligible_at=eligible_at,
+        score=score,
     )
