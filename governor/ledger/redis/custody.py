@@ -10,7 +10,7 @@ from typing import cast
 from redis.asyncio import RedisCluster
 from redis.exceptions import ResponseError
 
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis.client import Client
 from governor.ledger.redis.wire import Script, Wire
 from governor.ledger.trust import Trust, read_trust, write_trust
@@ -104,10 +104,10 @@ class Custody(Wire):
             yield [place.decode()[len(self._people) : -1] for place in places]
 
     async def check_server(self) -> int:
-        """Return Redis's time (ms); raise LedgerUnavailable where it would drop standings."""
+        """Return Redis's time (ms); raise LedgerUnfit where it would drop standings."""
         async with self._asking("be checked"):
             for policy in await self._eviction() - {"noeviction"}:
-                raise LedgerUnavailable(
+                raise LedgerUnfit(
                     f"redis: `maxmemory-policy` is `{policy}`, which would drop standings"
                     " when memory runs short; set it to `noeviction`"
                 )
