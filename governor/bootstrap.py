@@ -17,12 +17,13 @@ from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
 from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
 from governor.probes import Probes
 from governor.rebuild import Progress, Rebuild, Source
 from governor.service import Governor
+from governor.stream.clock_watch import ClockWatch
 from governor.stream.duties import Duty, PolicyWatch, Tally, Waker
 from governor.stream.following import Following
 from governor.stream.gate import Gate
@@ -72,6 +73,8 @@ async def _ready_ledger(settings: Settings) -> None:
         while True:
             try:
                 await ledger.check_server()
+            except LedgerUnfit:
+                raise
             except LedgerUnavailable:
                 if time.monotonic() > deadline:
                     raise
@@ -130,6 +133,7 @@ class _Worker:
         self._metrics = Metrics()
         self._health = Health(self._metrics, time.monotonic, self._following.lag)
         self._health.hold("ledger", "it was not looked at yet")
+        self._clock = None if self._stream.record_clock else ClockWatch(wall, time.monotonic)
         self._parts = self._assemble(policy)
         self._gate = Gate(self._parts)
         self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.excused)
@@ -154,7 +158,11 @@ class _Worker:
             tick=time.monotonic,
             late=self._following.late,
             bad_limit=self._settings.dead_letter_limit,
+            moved=self._moved,
         )
+
+    def _moved(self) -> str | None:
+        return None if self._clock is None else self._clock.off()
 
     def _handler(self) -> Handler:
         if self._stream.record_clock:
@@ -189,7 +197,7 @@ class _Worker:
             restore=self._restore,
             begun=lambda: has_begun(self._settings),
             applied=self._following.applied,
-            clocks=not self._stream.record_clock,
+            clock=self._clock,
         )
         duties: list[Duty] = [
             watch.run,

@@ -30,7 +30,10 @@ _DETAILS = {
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a gate works with. `now` is wall time (ms), `tick` monotonic seconds."""
+    """What a gate works with. `now` is wall time (ms), `tick` monotonic seconds.
+
+    `late` says why the consents cannot be relied on, `moved` why wall time cannot.
+    """
 
     governor: Governor
     reader: Reader
@@ -42,6 +45,7 @@ class Parts(msgspec.Struct, frozen=True):
     tick: Callable[[], float]
     late: Callable[[], str | None]
     bad_limit: int
+    moved: Callable[[], str | None]
 
 
 class Publisher:

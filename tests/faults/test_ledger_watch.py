@@ -19,6 +19,7 @@ from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from governor.metrics import Metrics
 from governor.rebuild import Source
+from governor.stream.clock_watch import SETTLED, ClockWatch
 from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.publisher import Parts
 from tests.servers import RedisServer
@@ -67,7 +68,7 @@ class Watched:
             restore=self._restore,
             begun=self._begun,
             applied=lambda: self.applied,
-            clocks=clocks,
+            clock=ClockWatch(lambda: self.clock.wall, lambda: self.clock.tick) if clocks else None,
         )
 
     async def _begun(self) -> bool:
