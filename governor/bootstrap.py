@@ -35,11 +35,12 @@ from governor.stream.publisher import Parts
 from governor.stream.replay import Replay
 from governor.stream.settings import StreamSettings
 from governor.stream.worker import Handler, make_app, run_worker
-from governor.topics import missing
+from governor.topics import look
 
 log = logging.getLogger(__name__)
 
-_OUTPUT_ROOM = topics.ROOMY_BYTES - 65_536
+_ADDED = 65_536
+_OUTPUT_ROOM = topics.ROOMY_BYTES - _ADDED
 _WAIT_FOR_LEDGER = 30.0
 _ANSWER_WITHIN = 5.0
 
@@ -54,16 +55,24 @@ def run(settings: Settings) -> int:
     for note in settings.notes:
         log.warning("%s", note)
     policy = load_policy(settings.policy)
-    _ready_broker(settings)
+    most = _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))
-    return _Worker(settings, policy).run()
+    return _Worker(settings, policy, most).run()
 
 
-def _ready_broker(settings: Settings) -> None:
-    absent = missing(settings)
+def _ready_broker(settings: Settings) -> int:
+    """Return how large a record may be that what is made of it can still be published."""
+    absent, rooms = look(settings)
     if absent:
         names = ", ".join(f"`{name}`" for name in absent)
         raise BrokerUnavailable(f"kafka: has no topic {names}, `governor topics create` makes it")
+    most = min(settings.max_bytes, _OUTPUT_ROOM - _ADDED)
+    for name, room in sorted(rooms.items()):
+        if room < most + _ADDED:
+            most = max(room - _ADDED, room // 2)
+            words = "%s: `max.message.bytes` is %d, so records over %d bytes become dead letters"
+            log.warning(words, name, room, most)
+    return most
 
 
 async def _ready_ledger(settings: Settings) -> None:
@@ -121,8 +130,9 @@ def _stream_settings(settings: Settings) -> StreamSettings:
 class _Worker:
     """One worker, from its settings to its end."""
 
-    def __init__(self, settings: Settings, policy: Policy) -> None:
+    def __init__(self, settings: Settings, policy: Policy, most: int) -> None:
         self._settings = settings
+        self._most = most
         self._stream = _stream_settings(settings)
         self._guard = Guard()
         self._ledger = ledger_of(settings, self._guard)
@@ -147,7 +157,7 @@ class _Worker:
             governor=Governor(
                 policy, self._ledger, self._names, self._sealer, tick=time.perf_counter
             ),
-            reader=Reader(prefix, self._settings.max_bytes, self._names.digest_key),
+            reader=Reader(prefix, self._most, self._names.digest_key),
             writer=Writer(prefix, self._sealer),
             outbox=Outbox(
                 self._stream.brokers, security=self._stream.security, record_bytes=_OUTPUT_ROOM

@@ -34,7 +34,8 @@ class RedisLedger(Custody):
     """A ledger in one Redis, a replicated one, or a cluster.
 
     An answer that takes longer than *timeout* seconds ends a call with LedgerUnavailable, and so
-    do all of its answers after three times as long; the same object works again once Redis does. *lease* (ms) is for how long a claimed key is left alone.
+    do all of its answers after three times as long; the same object works again once Redis
+    does. *lease* (ms) is for how long a claimed key is left alone.
     """
 
     def __init__(
