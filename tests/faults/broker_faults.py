@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewPartitions
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.servers import KafkaServer, ServerUnavailableError
 
@@ -73,8 +73,9 @@ def make_again(brokers: str, names: Iterable[str], partitions: int) -> None:
 
 def give_partitions(brokers: str, names: Iterable[str], partitions: int) -> None:
     """Raise the number of partitions of topics."""
+    admin = _admin(brokers)
     wanted = [NewPartitions(name, partitions) for name in names]
-    for future in _admin(brokers).create_partitions(wanted, operation_timeout=30).values():
+    for future in admin.create_partitions(wanted, operation_timeout=30).values():
         future.result(30)
 
 

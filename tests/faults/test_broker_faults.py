@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from governor.config import topics
 from tests.e2e.values import consent
 from tests.faults.broker_faults import CrampedKafka, give_partitions, make_again
 from tests.faults.crash import read_topics
-from tests.faults.ground import Ground, ground, held, wait_until_held
+from tests.faults.ground import Ground, ground, wait_until_held
 from tests.faults.oracle.records import INPUTS
 from tests.servers import KafkaServer, RedisServer, ServerUnavailableError
 
@@ -85,7 +84,7 @@ def test_a_message_that_the_broker_refuses_as_too_large_holds_the_gate_until_it_
         one = large(made, "large")
         words = wait_until_held(made.stage, worker, "broker", longer=3)
         assert "outreach.released" in words
-        assert "100000" in words
+        assert "max.message.bytes" in words
         made.write_to(names)
         made.stage.configure(topics.RELEASED, max_message_bytes="8388608")
         made.wait_until_reached([one, *names])

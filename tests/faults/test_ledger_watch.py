@@ -19,7 +19,7 @@ from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from governor.metrics import Metrics
 from governor.rebuild import Source
-from governor.stream.clock_watch import SETTLED, ClockWatch
+from governor.stream.clock_watch import ClockWatch
 from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.publisher import Parts
 from tests.servers import RedisServer

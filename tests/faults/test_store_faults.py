@@ -171,7 +171,7 @@ def test_a_password_that_is_refused_is_told_at_once(
 ) -> None:
     with client(own_redis) as redis:
         redis.config_set("requirepass", "right")
-        redis.execute_command("AUTH", "right")
+        redis.auth("right")
         worker = make_stage(redis=own_redis.url.replace("//", "//:wrong@")).worker()
         assert worker.wait(25) == 4
         redis.config_set("requirepass", "")
