@@ -1,8 +1,11 @@
 """Tells whether wall time can be trusted: it has to go on as monotonic time does."""
 
+import logging
 from collections.abc import Callable
 
 from governor.core.instant import SECOND
+
+log = logging.getLogger(__name__)
 
 DRIFT = 5 * SECOND
 """What clocks may differ by (ms)."""
@@ -48,6 +51,7 @@ class ClockWatch:
         """Note that somebody else's clock agrees: what has settled is believed."""
         ahead, tick = self._ahead()
         if self._moved is not None and tick - self._moved[1] >= SETTLED:
+            log.warning("wall time was moved, has settled, and is believed again")
             self._trusted, self._trusted_at, self._moved = ahead, tick, None
 
     def _ahead(self) -> tuple[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -185,8 +185,3 @@ def wait_until_held(
     assert worker.metric("governor_ready") == 0
     assert worker.metric("governor_live") == 1
     return str(words)
-
-
-def eventually(check: Callable[[], bool], stage: Stage, within: float = 40.0) -> None:
-    """Wait until *check* says yes."""
-    stage.wait_for(check, within)

@@ -162,11 +162,18 @@ class Proxy:
             return
         there.settimeout(None)
         self._open.append(there)
-        threading.Thread(target=self._pump, args=(there, here, flows, True), daemon=True).start()
-        self._pump(here, there, flows, False)
+        threading.Thread(
+            target=self._pump, args=(there, here, flows), kwargs={"answers": True}, daemon=True
+        ).start()
+        self._pump(here, there, flows)
 
     def _pump(
-        self, source: socket.socket, sink: socket.socket, flows: threading.Event, answers: bool
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        flows: threading.Event,
+        *,
+        answers: bool = False,
     ) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
