@@ -14,11 +14,11 @@ import os
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
 
 from governor import bootstrap, health
 from governor.cli import main
-from governor.ledger.redis import RedisLedger
+from governor.config.settings import Settings
+from governor.ledger.redis.custody import Custody
 from governor.stream import clock_watch, duties
 from governor.stream.fetch import Fetch
 from governor.stream.gate import Gate
@@ -28,16 +28,16 @@ _POLICY_EVERY = 0.05
 
 
 def _move_clocks(folder: Path) -> None:
-    wall, check = bootstrap.wall, RedisLedger.check_server
+    wall, check = bootstrap.wall, Custody.check_server
 
     def moved() -> int:
         return wall() + int((folder / "clock").read_text())
 
-    async def check_moved(self: RedisLedger) -> int:
+    async def check_moved(self: Custody) -> int:
         return await check(self) + int((folder / "ledger-clock").read_text())
 
     bootstrap.wall = moved
-    RedisLedger.check_server = check_moved  # type: ignore[method-assign]
+    Custody.check_server = check_moved  # type: ignore[method-assign]
 
 
 def _freeze(folder: Path) -> None:
@@ -52,10 +52,10 @@ def _freeze(folder: Path) -> None:
 
 
 def _lose_patience(within: float) -> None:
-    settings = bootstrap._stream_settings
+    patient = bootstrap._stream_settings
 
-    def short(*given: Any) -> StreamSettings:
-        return dataclasses.replace(settings(*given), idle_within=2 * within, lag_within=within)
+    def short(settings: Settings) -> StreamSettings:
+        return dataclasses.replace(patient(settings), idle_within=2 * within, lag_within=within)
 
     bootstrap._stream_settings = short
     health.STUCK_AFTER = clock_watch.SETTLED = within
