@@ -19,7 +19,7 @@ from tests.faults.mutations import MUTATIONS, NAMED
 
 ROOT = Path(__file__).parents[2]
 
-_SIMULATION = [sys.executable, "-m", "tests.faults.simulation", "--runs", "400", "--most", "1"]
+_SIMULATION = [sys.executable, "-m", "tests.faults.simulation", "--runs", "1000", "--most", "1"]
 _TEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
 

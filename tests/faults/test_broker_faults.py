@@ -36,6 +36,8 @@ def test_a_broker_that_is_killed_while_traffic_flows_is_waited_for(
         made.write_to(before)
         made.busy(10)
         cramped.kill()
+        made.stage.wait_for(lambda: worker.reasons().keys() & {"broker", "consents"})
+        assert worker.ask("/health/live")[0] == 200
         cramped.start()
         made.write_to(after)
         made.busy(10)
@@ -59,6 +61,7 @@ def test_a_broker_whose_disk_is_full_takes_nothing_and_nothing_is_lost(
         words = wait_until_held(made.stage, worker, "broker", longer=2)
         assert "cannot be published" in words
         assert not made.reached(names)
+        assert "No space left" in cramped.log.read_text(errors="replace")
         cramped.clear()
         cramped.start()
         made.wait_until_reached(names, 90)
@@ -137,6 +140,8 @@ def test_topics_that_are_made_anew_are_read_from_their_beginning(
         made.wait_until_reached(late, 90)
         made.at_rest()
         assert len(made.reached(late)) == len(late)
+        assert worker.process.poll() is None
+        assert ("they are read anew" in worker.words) != seen
 
 
 def test_partitions_that_are_added_are_read_and_nobody_is_written_to_against_their_word(
@@ -157,4 +162,6 @@ def test_partitions_that_are_added_are_read_and_nobody_is_written_to_against_the
         made.wait_until_reached(names, 60)
         made.at_rest(applied_within=20_000)
         assert not made.reached(others)
-        assert worker.process.poll() is None
+        for one in made.stage.workers:
+            lags = one.metrics()["governor_partition_lag"]
+            assert {labels["partition"] for labels, _ in lags} & {"2", "3"}

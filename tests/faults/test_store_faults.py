@@ -131,7 +131,7 @@ def test_a_frozen_ledger_holds_the_gate_as_long_as_it_is(trouble: Trouble) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_ledger_that_is_away_for_more_than_a_minute_costs_nothing_but_the_time(
-    own_redis: RedisServer, trouble: Trouble
+    trouble: Trouble,
 ) -> None:
     """Away altogether, then frozen: longer than every timeout and every watchdog."""
     names, others = trouble.ground.greet("gone"), trouble.ground.greet("still")
