@@ -149,7 +149,7 @@ def test_partitions_that_are_added_are_read_and_nobody_is_written_to_against_the
 ) -> None:
     """Most people move to another partition, and may be two workers' for a while."""
     with ground(kafka.bootstrap, redis_server, tmp_path, 26) as made:
-        worker = made.begin()
+        made.begin()
         made.stage.worker().wait_until_ready(90)
         names, others = made.greet("moved", 20), made.greet("gone", 20)
         made.write_to(names[:10])
