@@ -324,6 +324,15 @@ async def test_fail_closed_a_jump_of_wall_time_holds_the_gate(redis_url: str, ju
         assert not one.health.held
 
 
+async def test_nothing_lost_a_clock_that_runs_ahead_hides_no_loss(redis_url: str) -> None:
+    """What is vouched for is read again from shortly before that moment on."""
+    async with watching(redis_url) as one:
+        right = one.clock.wall
+        one.clock.wall += 3_600 * SECOND
+        await one.look()
+        assert abs((await one.ledger.trust()).at - right) < 60 * SECOND
+
+
 async def test_what_clocks_may_differ_by_is_no_reason(redis_url: str) -> None:
     async with watching(redis_url) as one:
         for drift in (4.5, -4.5):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from governor.health import Health
+from governor.metrics import Metrics
 from governor.stream.clock_watch import SETTLED, ClockWatch
+from governor.stream.gate import Gate
+from governor.stream.publisher import Parts
 
 
 class Time:
@@ -76,3 +82,15 @@ def test_a_process_that_stands_still_between_two_looks_at_clocks_accuses_none() 
     walls = iter([1_010_000, 1_021_000, 1_021_000, *[1_022_000] * 9])
     watch = ClockWatch(lambda: next(walls), lambda: next(ticks))
     assert watch.off() is None
+
+
+def test_fail_closed_the_gate_looks_at_the_clock_before_each_judgement() -> None:
+    """Not once a second: in a second a thousand messages may go out."""
+    time = Time()
+    health = Health(Metrics(), lambda: time.tick)
+    parts: dict[str, Any] = dict.fromkeys(Parts.__struct_fields__)
+    gate = Gate(Parts(**parts | {"health": health, "late": lambda: None, "moved": time.watch.off}))
+    assert not gate.closed()
+    time.wall += 3_600_000
+    assert gate.closed()
+    assert health.holds("clock")
