@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiokafka.errors import KafkaError
 
@@ -127,6 +127,15 @@ def _stream_settings(settings: Settings) -> StreamSettings:
     )
 
 
+async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel *tasks* until they have ended: before Python 3.12 a client may swallow it once."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)
+
+
 class _Worker:
     """One worker, from its settings to its end."""
 
@@ -193,9 +202,7 @@ class _Worker:
                 async with self._parts.outbox:
                     yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _end(tasks)
                 await self._ledger.close()
                 await self._unguarded.close()
 

@@ -79,13 +79,14 @@ class Custody(Wire):
             if not await self._lease("keep"):
                 raise LedgerUnavailable("redis: was emptied while it was restored")
 
-        keeping = asyncio.create_task(self._keep_lease())
+        over = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_lease(over))
         try:
             yield confirm
         finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
+            # Not cancelled: before Python 3.12 the client may swallow that, and go on for ever.
+            over.set()
+            await keeping
             with suppress(LedgerUnavailable):
                 await self._lease("give")
 
@@ -119,11 +120,14 @@ class Custody(Wire):
             call = _LEASE.call([self._restoring], [self._name, what, _LEASE_MS])
             return await self._send([call]) == [1]
 
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(_KEEP)
-            with suppress(LedgerUnavailable):
-                await self._lease("keep")
+    async def _keep_lease(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            try:
+                async with asyncio.timeout(_KEEP):
+                    await over.wait()
+            except TimeoutError:
+                with suppress(LedgerUnavailable):
+                    await self._lease("keep")
 
     async def _pages(self) -> AsyncIterator[list[bytes]]:
         match = self._people.replace("{", "[{]") + "*"
