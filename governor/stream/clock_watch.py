@@ -44,7 +44,7 @@ class ClockWatch:
         return f"wall time moved {drift / SECOND:+.1f} s against monotonic time"
 
     def doubted(self) -> None:
-        """Note that somebody else's clock disagrees: what was moved has to settle anew."""
+        """Note that no other clock agrees now: what was moved has to settle anew."""
         self._moved = None
 
     def agreed(self) -> None:

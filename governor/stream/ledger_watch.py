@@ -76,6 +76,8 @@ class LedgerWatch:
             self._guard.shut()
             health.ledger_trusted(False)
             health.hold("ledger", str(error))
+            if self._clock is not None:
+                self._clock.doubted()
             return
         health.ledger_trusted(True)
         health.release("ledger")
