@@ -60,7 +60,7 @@ def test_fail_closed_while_the_clock_is_an_hour_off_nothing_is_released(
             move(tmp_path, clock, HOUR)
         wait_until_held(made.stage, worker, "clock", longer=3)
         made.wait_until_reached(later)
-        assert 3.5 < held(worker, "clock") - before < 20
+        assert held(worker, "clock") - before > 3.5
         worker.wait_until_ready()
         assert "believed" in worker.words
 
