@@ -25,6 +25,8 @@ Command = tuple[Any, ...]
 
 _ANSWERS = 3
 """How many answers an errand may wait for, each as long as a single one may take."""
+_GONE = "the handler is closed"
+"""What uvloop says, as a RuntimeError, of a write to a connection that is gone."""
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, packing.UnreadableError)
 
 
@@ -70,7 +72,9 @@ class Wire:
         try:
             async with asyncio.timeout(_ANSWERS * self._timeout):
                 yield
-        except _FAILURES as error:
+        except (*_FAILURES, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and _GONE not in str(error):
+                raise
             if isinstance(error, ReadOnlyError) and isinstance(self._client, Redis):
                 # What was the primary is none any more: its name may lead elsewhere by now.
                 await self._client.connection_pool.disconnect(inuse_connections=False)
