@@ -171,14 +171,12 @@ def held(worker: Worker, cause: str) -> float:
     return worker.metric(_HELD, cause=cause)
 
 
-def wait_until_held(
-    stage: Stage, worker: Worker, cause: str, *, longer: float = 0.0, within: float = 40.0
-) -> str:
+def wait_until_held(stage: Stage, worker: Worker, cause: str, *, longer: float = 0.0) -> str:
     """Wait until the worker holds for *cause*, so much longer than before, and says so.
 
     Returns what it says. Meanwhile it is alive and not ready.
     """
-    before = held(worker, cause)
+    before, within = held(worker, cause), 40 + longer
     words = stage.wait_for(lambda: worker.reasons().get(cause), within)
     stage.wait_for(lambda: held(worker, cause) > before + longer, within)
     assert worker.ask("/health/live")[0] == 200
