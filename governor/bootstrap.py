@@ -244,12 +244,16 @@ class _Worker:
         await rebuild.run(source)
 
     async def _report(self) -> None:
-        """Tell health and metrics every second how far the partitions have come."""
+        """Tell health and metrics every second how far the partitions have come.
+
+        Also whether the gate is held: whoever else asks may be waiting for the broker.
+        """
         while True:
             await asyncio.sleep(1.0)
             owned = self._following.assigned()
             self._health.assigned(None if owned is None else len(owned))
             self._metrics.set_lag(self._following.lags())
+            self._gate.closed()
 
     async def _follow_others(self) -> None:
         """Look every second how far the other workers have come; one that cannot tell is late."""
