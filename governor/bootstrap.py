@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiokafka.errors import KafkaError
 
@@ -17,12 +17,13 @@ from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
 from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
 from governor.probes import Probes
 from governor.rebuild import Progress, Rebuild, Source
 from governor.service import Governor
+from governor.stream.clock_watch import ClockWatch
 from governor.stream.duties import Duty, PolicyWatch, Tally, Waker
 from governor.stream.following import Following
 from governor.stream.gate import Gate
@@ -34,11 +35,12 @@ from governor.stream.publisher import Parts
 from governor.stream.replay import Replay
 from governor.stream.settings import StreamSettings
 from governor.stream.worker import Handler, make_app, run_worker
-from governor.topics import missing
+from governor.topics import look
 
 log = logging.getLogger(__name__)
 
-_OUTPUT_ROOM = topics.ROOMY_BYTES - 65_536
+_ADDED = 65_536
+_OUTPUT_ROOM = topics.ROOMY_BYTES - _ADDED
 _WAIT_FOR_LEDGER = 30.0
 _ANSWER_WITHIN = 5.0
 
@@ -53,16 +55,24 @@ def run(settings: Settings) -> int:
     for note in settings.notes:
         log.warning("%s", note)
     policy = load_policy(settings.policy)
-    _ready_broker(settings)
+    most = _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))
-    return _Worker(settings, policy).run()
+    return _Worker(settings, policy, most).run()
 
 
-def _ready_broker(settings: Settings) -> None:
-    absent = missing(settings)
+def _ready_broker(settings: Settings) -> int:
+    """Return how large a record may be that what is made of it can still be published."""
+    absent, rooms = look(settings)
     if absent:
         names = ", ".join(f"`{name}`" for name in absent)
         raise BrokerUnavailable(f"kafka: has no topic {names}, `governor topics create` makes it")
+    most = min(settings.max_bytes, _OUTPUT_ROOM - _ADDED)
+    for name, room in sorted(rooms.items()):
+        if room < most + _ADDED:
+            most = max(room - _ADDED, room // 2)
+            words = "%s: `max.message.bytes` is %d, so records over %d bytes become dead letters"
+            log.warning(words, name, room, most)
+    return most
 
 
 async def _ready_ledger(settings: Settings) -> None:
@@ -72,6 +82,8 @@ async def _ready_ledger(settings: Settings) -> None:
         while True:
             try:
                 await ledger.check_server()
+            except LedgerUnfit:
+                raise
             except LedgerUnavailable:
                 if time.monotonic() > deadline:
                     raise
@@ -115,11 +127,21 @@ def _stream_settings(settings: Settings) -> StreamSettings:
     )
 
 
+async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel *tasks* until they have ended: before Python 3.12 a client may swallow it once."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)
+
+
 class _Worker:
     """One worker, from its settings to its end."""
 
-    def __init__(self, settings: Settings, policy: Policy) -> None:
+    def __init__(self, settings: Settings, policy: Policy, most: int) -> None:
         self._settings = settings
+        self._most = most
         self._stream = _stream_settings(settings)
         self._guard = Guard()
         self._ledger = ledger_of(settings, self._guard)
@@ -130,6 +152,7 @@ class _Worker:
         self._metrics = Metrics()
         self._health = Health(self._metrics, time.monotonic, self._following.lag)
         self._health.hold("ledger", "it was not looked at yet")
+        self._clock = None if self._stream.record_clock else ClockWatch(wall, time.monotonic)
         self._parts = self._assemble(policy)
         self._gate = Gate(self._parts)
         self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.excused)
@@ -143,7 +166,7 @@ class _Worker:
             governor=Governor(
                 policy, self._ledger, self._names, self._sealer, tick=time.perf_counter
             ),
-            reader=Reader(prefix, self._settings.max_bytes, self._names.digest_key),
+            reader=Reader(prefix, self._most, self._names.digest_key),
             writer=Writer(prefix, self._sealer),
             outbox=Outbox(
                 self._stream.brokers, security=self._stream.security, record_bytes=_OUTPUT_ROOM
@@ -154,7 +177,11 @@ class _Worker:
             tick=time.monotonic,
             late=self._following.late,
             bad_limit=self._settings.dead_letter_limit,
+            moved=self._moved,
         )
+
+    def _moved(self) -> str | None:
+        return None if self._clock is None else self._clock.off()
 
     def _handler(self) -> Handler:
         if self._stream.record_clock:
@@ -175,9 +202,7 @@ class _Worker:
                 async with self._parts.outbox:
                     yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _end(tasks)
                 await self._ledger.close()
                 await self._unguarded.close()
 
@@ -189,7 +214,7 @@ class _Worker:
             restore=self._restore,
             begun=lambda: has_begun(self._settings),
             applied=self._following.applied,
-            clocks=not self._stream.record_clock,
+            clock=self._clock,
         )
         duties: list[Duty] = [
             watch.run,
@@ -219,12 +244,16 @@ class _Worker:
         await rebuild.run(source)
 
     async def _report(self) -> None:
-        """Tell health and metrics every second how far the partitions have come."""
+        """Tell health and metrics every second how far the partitions have come.
+
+        Also whether the gate is held: whoever else asks may be waiting for the broker.
+        """
         while True:
             await asyncio.sleep(1.0)
             owned = self._following.assigned()
             self._health.assigned(None if owned is None else len(owned))
             self._metrics.set_lag(self._following.lags())
+            self._gate.closed()
 
     async def _follow_others(self) -> None:
         """Look every second how far the other workers have come; one that cannot tell is late."""

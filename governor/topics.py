@@ -35,16 +35,23 @@ def create(settings: Settings, policy: Policy, partitions: int | None = None) ->
     return visit(settings, _create(settings, policy, partitions))
 
 
-def missing(settings: Settings) -> list[str]:
-    """Return the topics that the broker lacks. Raises BrokerUnavailable."""
-    return visit(settings, _missing(settings))
+def look(settings: Settings) -> tuple[list[str], dict[str, int]]:
+    """Return the topics that the broker lacks, and the largest batch that each output takes.
+
+    Where the broker does not tell the latter it is left out. Raises BrokerUnavailable.
+    """
+    return visit(settings, _look(settings))
 
 
-async def _missing(settings: Settings) -> list[str]:
+async def _look(settings: Settings) -> tuple[list[str], dict[str, int]]:
     topics = dict(named(settings.topic_prefix))
     async with administration(settings) as client, asyncio.timeout(PATIENCE):
         there = await partition_counts(client, topics)
-    return sorted(set(topics) - set(there))
+        roomy = [name for name in there if topics[name].roomy]
+        configs = await _configs(client, roomy)
+    most = {name: config.get("max.message.bytes") for name, config in configs.items()}
+    rooms = {name: int(room) for name, room in most.items() if room is not None}
+    return sorted(set(topics) - set(there)), rooms
 
 
 async def _create(settings: Settings, policy: Policy, partitions: int | None) -> Report:
@@ -98,16 +105,22 @@ async def _unfit(
     settings: Settings,
     policy: Policy,
 ) -> list[str]:
-    if not there:
-        return []
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
     problems = []
-    for answer in await client.describe_configs(asked):
-        for _code, _message, _type, name, entries, *_ in answer.resources:
-            config = {entry[0]: entry[1] for entry in entries}
-            wanted = configuration(topics[name], settings, policy, 0)
-            problems += [f"{name}: {flaw}" for flaw in _flaws(topics[name], config, wanted)]
+    for name, config in (await _configs(client, there)).items():
+        wanted = configuration(topics[name], settings, policy, 0)
+        problems += [f"{name}: {flaw}" for flaw in _flaws(topics[name], config, wanted)]
     return sorted(problems)
+
+
+async def _configs(
+    client: AIOKafkaAdminClient, names: Iterable[str]
+) -> dict[str, dict[str, str | None]]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for answer in (await client.describe_configs(asked) if asked else ())
+        for _code, _message, _type, name, entries, *_ in answer.resources
+    }
 
 
 def _flaws(topic: Topic, config: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterable[str]:

@@ -12,6 +12,10 @@ class LedgerUnavailable(Exception):
     """The ledger cannot be reached or cannot be trusted; nothing may be released."""
 
 
+class LedgerUnfit(LedgerUnavailable):
+    """The ledger answers and is set up so that it must not be used; waiting does not help."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """A person's next standing, to be written only over the version that it was made from."""
 

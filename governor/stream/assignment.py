@@ -138,6 +138,27 @@ class Assignment:
             progress.fetched = progress.applied_to
             progress.position = None
 
+    def begin_again(
+        self, batches: Mapping[Partition, Sequence[Record]], seen: Mapping[Partition, Seen]
+    ) -> list[Partition]:
+        """Own partitions from their beginning whose client was sent back to before what it read.
+
+        Nothing else does that but a log that ends before: it was cut off, or deleted and made
+        anew. What was read of the old one says nothing of it.
+        """
+        anew = []
+        for partition, state in seen.items():
+            found = batches.get(partition)
+            reads_from = found[0].offset if found else state.position
+            fetched = (self._of[partition].fetched or 0) if partition in self._of else 0
+            if reads_from is not None and reads_from < fetched:
+                anew.append(partition)
+        if anew:
+            log.warning("these logs end before what was read of them, they are read anew: %s", anew)
+            self.rewind()
+            self._of |= {one: Progress(None, None, None, self._of[one].since) for one in anew}
+        return anew
+
     def drop_unstarted(self) -> None:
         """Declare dead what nobody works on yet."""
         for fetch in self._in_flight:

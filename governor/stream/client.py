@@ -51,6 +51,8 @@ class ClientThread(AIOKafkaConsumerThread):
             # A partition that is not in the request under way waits for its end, and so does
             # a question for offsets, which a replay asks all the time.
             fetch_max_wait_ms=10 if settings.record_clock else 100,
+            # A withdrawal may lie in a partition that was added a moment ago.
+            metadata_max_age_ms=2_000,
             session_timeout_ms=round(settings.session_timeout * 1000),
             heartbeat_interval_ms=round(settings.session_timeout * 100),
             rebalance_timeout_ms=30_000,

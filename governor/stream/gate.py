@@ -21,7 +21,6 @@ class Gate:
     """Judges what the lanes hand out and wakes what is due.
 
     While something cannot be trusted it holds: facts are still written down, nothing is judged.
-    `late` says why the consents cannot be relied on, None when they can.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -137,7 +136,11 @@ class Gate:
         return None
 
     def closed(self) -> bool:
-        """Tell whether the gate is held, after looking at how fresh the consents are."""
+        """Tell whether the gate is held, after looking at the clock and how fresh consents are."""
+        moved = self._parts.moved()
+        if moved is not None:
+            # Whoever watches the ledger opens it again: that takes another clock to agree.
+            self._health.hold("clock", moved)
         late = self._parts.late()
         if late is None:
             self._health.release("consents")

@@ -11,13 +11,13 @@ from governor.ledger.protocol import LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from governor.rebuild import Source
+from governor.stream.clock_watch import DRIFT, ClockWatch
 from governor.stream.publisher import Parts
 
 log = logging.getLogger(__name__)
 
 WATCH_EVERY = 1.0
 
-_DRIFT = 5 * SECOND
 _MARGIN = 10 * SECOND
 """Further back than clocks may differ, outputs are read again after a loss."""
 
@@ -42,16 +42,16 @@ class LedgerWatch:
         restore: Callable[[Source], Awaitable[object]],
         begun: Callable[[], Awaitable[bool]],
         applied: Callable[[], Offsets],
-        clocks: bool,
+        clock: ClockWatch | None,
     ) -> None:
+        """Without a *clock* time is that of the records, and no clock is looked at."""
         self._parts = parts
         self._ledger = ledger
         self._guard = guard
         self._restore = restore
         self._begun = begun
         self._applied = applied
-        self._clocks = clocks
-        self._started = (parts.now(), parts.tick())
+        self._clock = clock
         self._last: Trust | None = None
         self._recent: deque[tuple[int, Offsets]] = deque()
 
@@ -69,18 +69,20 @@ class LedgerWatch:
             redis_time = await self._ledger.check_server()
             trust = await self._ledger.trust()
             if self._whole(trust):
-                await self._vouch(trust)
+                await self._vouch(trust, redis_time)
             else:
-                await self._make_whole()
+                await self._make_whole(redis_time)
         except (LedgerUnavailable, BrokerUnavailable) as error:
             self._guard.shut()
             health.ledger_trusted(False)
             health.hold("ledger", str(error))
+            if self._clock is not None:
+                self._clock.doubted()
             return
         health.ledger_trusted(True)
         health.release("ledger")
-        if self._clocks:
-            self._check_clock(before, redis_time)
+        if self._clock is not None:
+            self._check_clock(self._clock, before, redis_time)
 
     def _whole(self, trust: Trust) -> bool:
         """Tell whether this is what was vouched for last, or what somebody else has restored."""
@@ -90,7 +92,7 @@ class LedgerWatch:
         known = last is not None and (last.epoch, last.running) == (trust.epoch, trust.running)
         return not (known and last is not None and trust.counter < last.counter)
 
-    async def _make_whole(self) -> None:
+    async def _make_whole(self, redis_time: int) -> None:
         self._guard.shut()
         async with self._ledger.restoring() as confirm:
             trust = await self._ledger.trust()
@@ -98,10 +100,10 @@ class LedgerWatch:
                 await self._fill(trust)
                 await confirm()
                 await self._ledger.found()
-            await self._vouch(await self._ledger.trust(), trust.running)
+            await self._vouch(await self._ledger.trust(), redis_time, trust.running)
 
     async def _fill(self, trust: Trust) -> None:
-        now = self._parts.now() if self._clocks else None
+        now = self._parts.now() if self._clock is not None else None
         if trust.epoch is not None:
             source = Source(max(0, trust.at - _MARGIN), trust.offsets, now)
             words = "the ledger may have lost its last writes: they are read again from the topics"
@@ -116,12 +118,16 @@ class LedgerWatch:
         await self._restore(source)
         log.warning("the ledger is whole again")
 
-    async def _vouch(self, trust: Trust, running: str | None = None) -> None:
-        """Vouch for the ledger on the server that was looked at, and let the gate use it."""
+    async def _vouch(self, trust: Trust, redis_time: int, running: str | None = None) -> None:
+        """Vouch for the ledger on the server that was looked at, and let the gate use it.
+
+        As of the earlier of two clocks: after a loss, one that runs ahead would hide what is lost.
+        """
         if running not in (None, trust.running):
             raise LedgerUnavailable("redis: was restarted while it was restored")
-        at, offsets = self._parts.now(), self._applied()
-        counter = await self._ledger.vouch(trust, at, self._surely(trust, at, offsets))
+        at, offsets = min(self._parts.now(), redis_time), self._applied()
+        sure = self._surely(trust, self._parts.now(), offsets)
+        counter = await self._ledger.vouch(trust, at, sure)
         if counter == 0:
             raise LedgerUnavailable("redis: was restarted or emptied while it was looked at")
         self._last = Trust(trust.running, trust.epoch, counter, at, trust.running, offsets)
@@ -141,16 +147,17 @@ class LedgerWatch:
             return offsets
         return sure if oldest <= at - _MARGIN else {}
 
-    def _check_clock(self, before: int, redis_time: int) -> None:
-        now, tick = self._parts.now(), self._parts.tick()
-        passed = round((tick - self._started[1]) * SECOND)
-        drift = now - self._started[0] - passed
-        off = max(before - redis_time, redis_time - now, 0)
-        if abs(drift) > _DRIFT:
-            words = f"wall time moved {drift / SECOND:+.1f} s against monotonic time"
-            self._parts.health.hold("clock", words)
-        elif off > _DRIFT:
-            words = f"wall time is {off / SECOND:.1f} s away from that of the ledger"
-            self._parts.health.hold("clock", words)
+    def _check_clock(self, clock: ClockWatch, before: int, redis_time: int) -> None:
+        health = self._parts.health
+        off = max(before - redis_time, redis_time - self._parts.now(), 0)
+        if off > DRIFT:
+            clock.doubted()
         else:
-            self._parts.health.release("clock")
+            clock.agreed()
+        moved = clock.off()
+        if moved is not None:
+            health.hold("clock", moved)
+        elif off > DRIFT:
+            health.hold("clock", f"wall time is {off / SECOND:.1f} s away from that of the ledger")
+        else:
+            health.release("clock")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from governor.stream.repair import repair_client
 
@@ -20,6 +20,7 @@ BATCH_BYTES: Final = 512 * 1024
 RECORD_BYTES: Final = 1_000_000
 """What Kafka takes by default, its own framing left out."""
 _FRAMING: Final = 128
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Outgoing(NamedTuple):
@@ -36,12 +37,15 @@ class NotDeliveredError(Exception):
     """Not every record was acknowledged; any of them may have been."""
 
 
-class OversizedError(ValueError):
-    """A record is larger than Kafka takes; nothing was sent."""
+class OversizedError(Exception):
+    """Some records are larger than their topics take; all others were acknowledged."""
 
-    def __init__(self, record: Outgoing, limit: int) -> None:
-        super().__init__(f"{record.topic}: a record of {size(record)} bytes is over {limit}")
-        self.record = record
+    def __init__(self, records: Sequence[Outgoing]) -> None:
+        largest = max(records, key=size)
+        super().__init__(
+            f"{largest.topic}: takes no record of {size(largest)} bytes, raise `max.message.bytes`"
+        )
+        self.records = records
 
 
 def size(record: Outgoing) -> int:
@@ -119,24 +123,54 @@ class Outbox:
             await self._retire()
 
     async def send(self, records: Sequence[Outgoing]) -> None:
-        """Publish all records and return when the broker has acknowledged every one."""
-        for record in records:
-            if size(record) > self._record_bytes:
-                raise OversizedError(record, self._record_bytes)
+        """Publish all records and return when the broker has acknowledged every one.
+
+        Raises OversizedError when all are but some that are too large for their topics, and
+        NotDeliveredError when it is not known of each.
+        """
+        refused = [record for record in records if size(record) > self._record_bytes]
+        left = [record for record in records if size(record) <= self._record_bytes]
+        for these in await self._publish(left):
+            refused += await self._in_halves(these)
+        if refused:
+            raise OversizedError(refused)
+
+    async def _in_halves(self, records: Sequence[Outgoing]) -> list[Outgoing]:
+        """Publish in order what was too large together; return what is too large by itself."""
+        if len(records) == 1:
+            return list(records)
+        half = len(records) // 2
+        refused: list[Outgoing] = []
+        for part in (records[:half], records[half:]):
+            for these in await self._publish(part):
+                refused += await self._in_halves(these)
+        return refused
+
+    async def _publish(self, records: Sequence[Outgoing]) -> list[Sequence[Outgoing]]:
+        """Publish records; return those of each partition whose topic finds them too large."""
         if not records:
-            return
+            return []
+        refused: list[Sequence[Outgoing]] = []
+
+        async def deliver(where: tuple[str, int], those: Sequence[Outgoing]) -> None:
+            try:
+                await _deliver(producer, *where, those)
+            except _TOO_LARGE:
+                self._failed = True
+                refused.append(those)
+
         try:
             producer = await self._ready()
             async with asyncio.timeout(2 * self._within):
                 grouped = await _by_partition(producer, records)
-                sending = [_deliver(producer, *where, those) for where, those in grouped.items()]
-                await asyncio.gather(*sending)
+                await asyncio.gather(*(deliver(*each) for each in grouped.items()))
         except (KafkaError, TimeoutError) as error:
             self._failed = True
             raise NotDeliveredError(f"{len(records)} records: {error!r}") from error
         except BaseException:
             self._failed = True
             raise
+        return refused
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._lock:

@@ -13,7 +13,7 @@ from governor.metrics import Metrics
 from governor.service import Governor, Judgement
 from governor.stream.intake import Intake, Letter, Reader
 from governor.stream.outgoing import Writer
-from governor.stream.producer import NotDeliveredError, Outbox, Outgoing
+from governor.stream.producer import NotDeliveredError, Outbox, Outgoing, OversizedError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ PUBLISH_WITHIN = 5.0
 """Seconds after which a commit that was not handed to the broker is judged again."""
 RETRY = 0.2
 """Seconds between two attempts at what is away."""
+RETRY_OVERSIZED = 2.0
+"""Seconds until a broker is asked again to take what was too large for it."""
 _DETAILS = {
     "conflicting_id": "id: is known with other content",
     "future_time": "created_at: is more than 5 minutes ahead of its record",
@@ -30,7 +32,10 @@ _DETAILS = {
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a gate works with. `now` is wall time (ms), `tick` monotonic seconds."""
+    """What a gate works with. `now` is wall time (ms), `tick` monotonic seconds.
+
+    `late` says why the consents cannot be relied on, `moved` why wall time cannot.
+    """
 
     governor: Governor
     reader: Reader
@@ -42,6 +47,7 @@ class Parts(msgspec.Struct, frozen=True):
     tick: Callable[[], float]
     late: Callable[[], str | None]
     bad_limit: int
+    moved: Callable[[], str | None]
 
 
 class Publisher:
@@ -99,6 +105,11 @@ class Publisher:
             while True:
                 try:
                     await self.parts.outbox.send(records)
+                except OversizedError as error:
+                    # The rest is published, and is not to be repeated while these are tried again.
+                    records = list(error.records)
+                    self.parts.health.hold("broker", str(error))
+                    await asyncio.sleep(RETRY_OVERSIZED)
                 except NotDeliveredError as error:
                     log.warning("publishing again: %s", error)
                     self.parts.health.hold("broker", "what was decided cannot be published")

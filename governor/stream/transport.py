@@ -74,8 +74,12 @@ class Consumer(driver.Consumer):
             found, seen = await self._thread.call_thread(
                 self._thread.fetch, wanted, self.settings.fetch_within
             )
+            own = {each: seen[each] for each in wanted if each in seen}
+            if epoch == self._epoch and self.assigned.begin_again(found, own):
+                self._epoch += 1
+                self._changed.tell()
             if epoch == self._epoch:
-                self._take_in(channel, wanted, found, seen)
+                self._take_in(channel, found, own, seen)
                 await self._hand_out(channel)
 
     async def _ready(self, channel: str) -> int:
@@ -98,10 +102,13 @@ class Consumer(driver.Consumer):
         return epoch
 
     def _take_in(
-        self, channel: str, wanted: list[Partition], found: Batches, seen: Mapping[Partition, Seen]
+        self,
+        channel: str,
+        found: Batches,
+        own: Mapping[Partition, Seen],
+        seen: Mapping[Partition, Seen],
     ) -> None:
         now = time.monotonic()
-        own = {each: seen[each] for each in wanted if each in seen}
         self._order.add(channel, self.assigned.admit(found, own, now))
         self.assigned.heard({each: seen[each] for each in seen.keys() - own.keys()}, now)
         self._changed.tell()

@@ -54,16 +54,7 @@ class Stage:
         report = create(Settings.load(self.settings), load_policy(self.policy), partitions)
         assert not report.problems
         self.brokers = brokers
-        self._producer = Producer(
-            {
-                "bootstrap.servers": brokers,
-                "partitioner": "murmur2_random",
-                # Else a retry, as a new topic's first leader causes it, changes the order.
-                "enable.idempotence": True,
-                "message.max.bytes": 9_000_000,
-                "log_level": 0,
-            }
-        )
+        self._producer = _producer(brokers)
         self._refused: list[KafkaError] = []
         self._collector = Collector(brokers, self.prefix, partitions)
         self._collector.start()
@@ -149,6 +140,11 @@ class Stage:
         assert self._producer.flush(60) == 0
         assert not self._refused, self._refused
 
+    def reconnect(self) -> None:
+        """Learn anew which partitions there are."""
+        self.flush()
+        self._producer = _producer(self.brokers)
+
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error is not None:
             self._refused.append(error)
@@ -219,6 +215,19 @@ class Stage:
             return found
         finally:
             consumer.close()
+
+
+def _producer(brokers: str) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": brokers,
+            "partitioner": "murmur2_random",
+            # Else a retry, as a new topic's first leader causes it, changes the order.
+            "enable.idempotence": True,
+            "message.max.bytes": 9_000_000,
+            "log_level": 0,
+        }
+    )
 
 
 def people(name: str, count: int) -> list[str]:

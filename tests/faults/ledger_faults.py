@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,10 +94,14 @@ def held_for(worker: Worker, cause: str = "ledger") -> float:
 
 
 class Proxy:
-    """Forwards connections on a port of its own; may be frozen, cut, and led elsewhere."""
+    """Forwards connections on a port of its own; may be frozen, cut, slow, and led elsewhere.
+
+    `delay` is for how long (s) each piece of an answer is kept back.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
+        self.delay = 0.0
         self._flows = threading.Event()
         self._flows.set()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -133,6 +138,12 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
 
+    def cut(self) -> None:
+        """Break every connection; new ones are made at once."""
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while not self._ended:
             try:
@@ -151,13 +162,24 @@ class Proxy:
             return
         there.settimeout(None)
         self._open.append(there)
-        threading.Thread(target=self._pump, args=(there, here, flows), daemon=True).start()
+        threading.Thread(
+            target=self._pump, args=(there, here, flows), kwargs={"answers": True}, daemon=True
+        ).start()
         self._pump(here, there, flows)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        flows: threading.Event,
+        *,
+        answers: bool = False,
+    ) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
                 flows.wait()
+                if answers:
+                    time.sleep(self.delay)
                 sink.sendall(data)
         for one in (source, sink):
             with suppress(OSError):

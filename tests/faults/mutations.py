@@ -28,10 +28,28 @@ from governor.ledger.redis import RedisLedger
 from governor.service import Governor
 from governor.stream import publisher
 from governor.stream.assignment import Assignment
+from governor.stream.clock_watch import ClockWatch
+from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.outgoing import Writer
-from governor.stream.producer import Outgoing
+from governor.stream.producer import Outbox, Outgoing, OversizedError
 
 MUTATIONS: dict[str, Callable[[], None]] = {}
+
+NAMED = {
+    "controls-read-again-count-again": "tests/core/test_control.py"
+    "::test_a_control_that_is_read_again_does_not_undo_what_came_after_it",
+    "log-made-anew-taken-for-the-old": "tests/stream/test_transport_order.py"
+    "::test_nothing_lost_a_log_that_ends_before_what_was_read_is_read_from_its_start",
+    "large-record-repeats-all-others": "tests/stream/test_producer.py"
+    "::test_what_only_this_topic_finds_too_large_is_refused_and_all_else_is_taken",
+    "clock-not-looked-at": "tests/stream/test_clock_watch.py"
+    "::test_fail_closed_wall_time_that_was_moved_is_not_believed",
+    "lost-writes-not-missed": "tests/faults/test_ledger_watch.py"
+    "::test_a_restart_is_noticed_and_read_again_from_what_survived",
+    "server-that-drops-keys-used": "tests/faults/test_ledger_watch.py"
+    "::test_a_server_that_would_drop_standings_is_not_used",
+}
+"""The bugs that no run in virtual time can meet, or hardly ever, and the test that notices each."""
 
 _replace = msgspec.structs.replace
 _tasks: set[asyncio.Future[Any]] = set()
@@ -281,7 +299,8 @@ def controls_read_again_count_again() -> None:
 
         return again
 
-    _patch(service, "apply_control", forgetful)
+    for place in (service, facts):
+        _patch(place, "apply_control", forgetful)
 
 
 # --- what waits
@@ -480,3 +499,55 @@ def offsets_ahead_of_the_work() -> None:
         return fetched
 
     _patch(Assignment, "committable", ahead)
+
+
+@mutation
+def log_made_anew_taken_for_the_old() -> None:
+    """What a topic holds that was deleted and made anew is taken for known."""
+    _patch(Assignment, "begin_again", lambda _: lambda self, batches, seen: [])
+
+
+@mutation
+def large_record_repeats_all_others() -> None:
+    """What the broker takes is published again with what it finds too large."""
+
+    def together(send: Any) -> Any:
+        async def send_all(self: Outbox, records: Sequence[Outgoing]) -> None:
+            try:
+                await send(self, records)
+            except OversizedError:
+                raise OversizedError(records) from None
+
+        return send_all
+
+    _patch(Outbox, "send", together)
+
+
+# --- what must be trusted
+
+
+@mutation
+def clock_not_looked_at() -> None:
+    """Wall time is believed however it jumps."""
+    _patch(ClockWatch, "off", lambda _: lambda self: None)
+
+
+@mutation
+def lost_writes_not_missed() -> None:
+    """A ledger that was restarted, emptied or set back is used as it is."""
+    _patch(LedgerWatch, "_whole", lambda _: lambda self, trust: trust.epoch is not None)
+
+
+@mutation
+def server_that_drops_keys_used() -> None:
+    """A Redis that may drop standings is used."""
+
+    def careless(check: Any) -> Any:
+        async def check_nothing(self: RedisLedger) -> int:
+            self._may_ask = False
+            at: int = await check(self)
+            return at
+
+        return check_nothing
+
+    _patch(RedisLedger, "check_server", careless)

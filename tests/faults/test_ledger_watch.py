@@ -19,6 +19,7 @@ from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from governor.metrics import Metrics
 from governor.rebuild import Source
+from governor.stream.clock_watch import ClockWatch
 from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.publisher import Parts
 from tests.servers import RedisServer
@@ -67,7 +68,7 @@ class Watched:
             restore=self._restore,
             begun=self._begun,
             applied=lambda: self.applied,
-            clocks=clocks,
+            clock=ClockWatch(lambda: self.clock.wall, lambda: self.clock.tick) if clocks else None,
         )
 
     async def _begun(self) -> bool:
@@ -321,6 +322,15 @@ async def test_fail_closed_a_jump_of_wall_time_holds_the_gate(redis_url: str, ju
         one.clock.tick -= 2
         assert await one.look() == {}
         assert not one.health.held
+
+
+async def test_nothing_lost_a_clock_that_runs_ahead_hides_no_loss(redis_url: str) -> None:
+    """What is vouched for is read again from shortly before that moment on."""
+    async with watching(redis_url) as one:
+        right = one.clock.wall
+        one.clock.wall += 3_600 * SECOND
+        await one.look()
+        assert abs((await one.ledger.trust()).at - right) < 60 * SECOND
 
 
 async def test_what_clocks_may_differ_by_is_no_reason(redis_url: str) -> None:

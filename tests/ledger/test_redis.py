@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
@@ -391,3 +395,26 @@ async def test_hints_that_are_too_early_hide_nothing_that_is_due(
         await redis.zadd("g:due", {f"stale-{number}": NOW - 10 for number in range(5)})
         assert await ledger.claim(NOW, 2) == ["due"]
         assert await redis.zrange("g:due", 0, -1) == [b"due"]
+
+
+def test_a_server_that_hangs_up_is_unavailable_on_the_workers_own_loop_too() -> None:
+    """There a write to a connection that is gone fails in a way of its own."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                listening.accept()[0].close()
+
+    async def ask() -> None:
+        async with opened(f"redis://127.0.0.1:{listening.getsockname()[1]}/0") as ledger:
+            for _ in range(300):
+                with pytest.raises(LedgerUnavailable, match="redis: could not load: "):
+                    await ledger.load(["a"])
+
+    threading.Thread(target=hang_up, daemon=True).start()
+    try:
+        uvloop.run(ask())
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()

@@ -78,8 +78,6 @@ class ScriptsAndTwins(RuleBasedStateMachine):
         self.prefix = next(_prefixes)
         self.redis: Any = Redis.from_url(self.url)
         self.twins = Twins()
-        for text in Script.texts():
-            self.redis.script_load(text)
 
     def teardown(self) -> None:
         self.redis.close()
@@ -88,7 +86,8 @@ class ScriptsAndTwins(RuleBasedStateMachine):
         return self.prefix + name
 
     def call(self, script: str, names: list[str], args: list[Any]) -> Any:
-        return self.redis.execute_command(*_scripts[script].call([*map(self.named, names)], args))
+        call = _scripts[script].call([*map(self.named, names)], args)
+        return self.redis.execute_command(*Script.in_full(call))
 
     @rule(rows=st.lists(st.tuples(keys, versions, records), max_size=5))
     def commit(self, rows: list[tuple[str, int, bytes]]) -> None:

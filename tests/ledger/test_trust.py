@@ -237,6 +237,17 @@ async def test_a_long_restoration_keeps_its_right(
             await two.restoring().__aenter__()
 
 
+async def test_the_end_of_a_restoration_never_hangs(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it comes: also while the right is being kept."""
+    monkeypatch.setattr("governor.ledger.redis.custody._KEEP", 0.0003)
+    async with opened(redis_url) as one, asyncio.timeout(30):
+        for number in range(200):
+            async with one.restoring():
+                await asyncio.sleep(number % 20 / 5_000)
+
+
 async def test_what_is_emptied_while_it_is_restored_is_not_taken_for_restored(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

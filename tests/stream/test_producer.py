@@ -39,9 +39,9 @@ async def read(kafka: KafkaServer, topic: str, count: int) -> list[ConsumerRecor
         await consumer.stop()
 
 
-def topic_of(kafka: KafkaServer, partitions: int = 4) -> str:
+def topic_of(kafka: KafkaServer, partitions: int = 4, **config: str) -> str:
     topic = f"out{uuid.uuid4().hex[:8]}"
-    kafka.create_topics(topic, partitions=partitions)
+    kafka.create_topics(topic, partitions=partitions, **config)
     return topic
 
 
@@ -85,16 +85,34 @@ async def test_a_record_larger_than_a_batch_is_sent_alone(kafka: KafkaServer) ->
     assert [record.value for record in await read(kafka, topic, 3)] == values
 
 
-async def test_a_record_larger_than_kafka_takes_is_refused_before_anything_is_sent(
+async def test_a_record_larger_than_kafka_takes_is_refused_and_all_others_are_taken(
     kafka: KafkaServer,
 ) -> None:
     topic = topic_of(kafka, partitions=1)
+    values = [b"fine", b"x" * 10**6, b"too"]
     async with Outbox(kafka.bootstrap) as outbox:
         with pytest.raises(OversizedError) as refused:
-            await outbox.send([Outgoing(topic, b"p", b"fine"), Outgoing(topic, b"p", b"x" * 10**6)])
-        assert refused.value.record.value == b"x" * 10**6
-        await outbox.send([Outgoing(topic, b"p", b"first")])
-    assert [record.value for record in await read(kafka, topic, 1)] == [b"first"]
+            await outbox.send([Outgoing(topic, b"p", value) for value in values])
+        assert [record.value for record in refused.value.records] == [b"x" * 10**6]
+        await outbox.send([Outgoing(topic, b"p", b"last")])
+    found = [record.value for record in await read(kafka, topic, 3)]
+    assert found == [b"fine", b"too", b"last"]
+
+
+async def test_what_only_this_topic_finds_too_large_is_refused_and_all_else_is_taken(
+    kafka: KafkaServer,
+) -> None:
+    """Also what is too large for it together and not by itself."""
+    topic, other = topic_of(kafka, partitions=1, max_message_bytes="5000"), topic_of(kafka)
+    values = [bytes([65 + number]) * 2_000 for number in range(8)]
+    large = Outgoing(topic, b"p", b"x" * 6_000)
+    async with Outbox(kafka.bootstrap) as outbox:
+        sent = [Outgoing(topic, b"p", value) for value in values]
+        with pytest.raises(OversizedError, match=r"max\.message\.bytes") as refused:
+            await outbox.send([*sent[:5], large, *sent[5:], Outgoing(other, b"p", b"x" * 6_000)])
+        assert refused.value.records == [large]
+    assert [record.value for record in await read(kafka, topic, 8)] == values
+    assert len(await read(kafka, other, 1)) == 1
 
 
 async def test_a_record_just_under_the_limit_is_taken(kafka: KafkaServer) -> None:

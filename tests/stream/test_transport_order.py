@@ -118,6 +118,39 @@ def test_after_a_rewind_what_was_not_applied_is_taken_again() -> None:
     assert [record.offset for record in again[OFFERS]] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("found", "position"),
+    [((0, 1, 2), 3), ((0, 1, 2, 3, 4, 5), 6), ((), 0)],
+    ids=["shorter", "as long by now", "empty"],
+)
+def test_nothing_lost_a_log_that_ends_before_what_was_read_is_read_from_its_start(
+    found: tuple[int, ...], position: int
+) -> None:
+    """The client was sent back: the topic was made anew, or its end was lost."""
+    assignment = owning(OFFERS, CODES)
+    both = {each: written(each, 0, 1, 2, 3) for each in (OFFERS, CODES)}
+    assignment.admit(both, {}, 101.0)
+    assignment.acknowledge(assignment.hand_out("all", both[OFFERS][:2] + both[CODES][:2]))
+    begun = assignment.hand_out("all", both[OFFERS][2:] + both[CODES][2:])
+    batches = {OFFERS: written(OFFERS, *found)} if found else {}
+    seen = {OFFERS: Seen(position, position, 1), CODES: Seen(4, 4, 1)}
+    assert assignment.begin_again(batches, seen) == [OFFERS]
+    assert not assignment.acknowledge(begun)
+    assert assignment.committable() == {CODES: 2}
+    admitted = assignment.admit({OFFERS: written(OFFERS, 0, 1, 2)}, {}, 102.0)
+    assert [record.offset for record in admitted[OFFERS]] == [0, 1, 2]
+
+
+def test_a_log_that_goes_on_is_not_begun_again() -> None:
+    assignment = owning(OFFERS, CODES)
+    assignment.admit({OFFERS: written(OFFERS, 0, 1)}, {}, 101.0)
+    seen = {OFFERS: Seen(2, 2, 1), CODES: Seen(None, None, None)}
+    assert assignment.begin_again({}, seen) == []
+    assert assignment.begin_again({OFFERS: written(OFFERS, 2)}, {OFFERS: Seen(3, 3, 1)}) == []
+    assert assignment.begin_again({OFFERS: written(OFFERS, 7)}, {OFFERS: Seen(8, 8, 1)}) == []
+    assert assignment[OFFERS].fetched == 2
+
+
 def test_a_partition_without_a_commit_starts_at_its_first_record() -> None:
     assignment = owning(OFFERS, committed=None)
     assert assignment[OFFERS].applied_to is None

@@ -10,7 +10,7 @@ from typing import cast
 from redis.asyncio import RedisCluster
 from redis.exceptions import ResponseError
 
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis.client import Client
 from governor.ledger.redis.wire import Script, Wire
 from governor.ledger.trust import Trust, read_trust, write_trust
@@ -79,13 +79,14 @@ class Custody(Wire):
             if not await self._lease("keep"):
                 raise LedgerUnavailable("redis: was emptied while it was restored")
 
-        keeping = asyncio.create_task(self._keep_lease())
+        over = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_lease(over))
         try:
             yield confirm
         finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
+            # Not cancelled: before Python 3.12 the client may swallow that, and go on for ever.
+            over.set()
+            await keeping
             with suppress(LedgerUnavailable):
                 await self._lease("give")
 
@@ -104,10 +105,10 @@ class Custody(Wire):
             yield [place.decode()[len(self._people) : -1] for place in places]
 
     async def check_server(self) -> int:
-        """Return Redis's time (ms); raise LedgerUnavailable where it would drop standings."""
+        """Return Redis's time (ms); raise LedgerUnfit where it would drop standings."""
         async with self._asking("be checked"):
             for policy in await self._eviction() - {"noeviction"}:
-                raise LedgerUnavailable(
+                raise LedgerUnfit(
                     f"redis: `maxmemory-policy` is `{policy}`, which would drop standings"
                     " when memory runs short; set it to `noeviction`"
                 )
@@ -119,11 +120,14 @@ class Custody(Wire):
             call = _LEASE.call([self._restoring], [self._name, what, _LEASE_MS])
             return await self._send([call]) == [1]
 
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(_KEEP)
-            with suppress(LedgerUnavailable):
-                await self._lease("keep")
+    async def _keep_lease(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            try:
+                async with asyncio.timeout(_KEEP):
+                    await over.wait()
+            except TimeoutError:
+                with suppress(LedgerUnavailable):
+                    await self._lease("keep")
 
     async def _pages(self) -> AsyncIterator[list[bytes]]:
         match = self._people.replace("{", "[{]") + "*"

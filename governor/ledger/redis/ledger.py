@@ -33,8 +33,9 @@ _WOKEN = 2  # commit.lua: written over a standing that had something waiting
 class RedisLedger(Custody):
     """A ledger in one Redis, a replicated one, or a cluster.
 
-    Every call ends within *timeout* seconds, with LedgerUnavailable if need be, and the same
-    object works again once Redis does. *lease* (ms) is for how long a claimed key is left alone.
+    An answer that takes longer than *timeout* seconds ends a call with LedgerUnavailable, and so
+    do all of its answers after three times as long; the same object works again once Redis
+    does. *lease* (ms) is for how long a claimed key is left alone.
     """
 
     def __init__(

@@ -5,24 +5,35 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisClusterException, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+)
+from redis.exceptions import TimeoutError as LateError
 
 from governor.ledger import packing
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis.client import Client
 
 Command = tuple[Any, ...]
 
+_ANSWERS = 3
+"""How many answers an errand may wait for, each as long as a single one may take."""
+_GONE = "the handler is closed"
+"""What uvloop says, as a RuntimeError, of a write to a connection that is gone."""
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, packing.UnreadableError)
 
 
 class Script:
     """A Lua script beside the ledger, called by its hash."""
 
-    _texts: dict[str, str] = {}  # noqa: RUF012 - all that may have to be loaded again
+    _texts: ClassVar[dict[str, str]] = {}
 
     def __init__(self, name: str) -> None:
         text = files("governor.ledger").joinpath(name).read_text()
@@ -34,9 +45,9 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
     @classmethod
-    def texts(cls) -> Iterable[str]:
-        """Return the text of every script."""
-        return cls._texts.values()
+    def in_full(cls, call: Command) -> Command:
+        """Return the command that does what *call* does where the script is not known."""
+        return ("EVAL", cls._texts[call[1]], *call[2:])
 
 
 class Wire:
@@ -59,22 +70,25 @@ class Wire:
     async def _asking(self, what: str) -> AsyncIterator[None]:
         """Turn whatever goes wrong, and what takes too long, into LedgerUnavailable."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_ANSWERS * self._timeout):
                 yield
-        except _FAILURES as error:
+        except (*_FAILURES, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and _GONE not in str(error):
+                raise
             if isinstance(error, ReadOnlyError) and isinstance(self._client, Redis):
                 # What was the primary is none any more: its name may lead elsewhere by now.
                 await self._client.connection_pool.disconnect(inuse_connections=False)
-            why = str(error) or f"no answer within {self._timeout:g} s"
-            raise LedgerUnavailable(f"redis: could not {what}: {why}") from error
+            late = isinstance(error, TimeoutError | LateError)
+            why = f"no answer within {self._timeout:g} s" if late else str(error)
+            refused = isinstance(error, AuthenticationError)
+            kind = LedgerUnfit if refused else LedgerUnavailable
+            raise kind(f"redis: could not {what}: {why or repr(error)}") from error
 
     async def _send(self, commands: Sequence[Command], *, together: bool = False) -> list[Any]:
         answers = await self._once(commands, together=together)
         missing = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:
-            for text in Script.texts():
-                await self._client.script_load(text)
-            again = await self._once([commands[i] for i in missing])
+            again = await self._once([Script.in_full(commands[i]) for i in missing])
             for i, answer in zip(missing, again, strict=True):
                 answers[i] = answer
         for answer in answers:

@@ -80,6 +80,7 @@ class SimWorker:
                 tick=world.loop.time,
                 late=self._late,
                 bad_limit=0,
+                moved=lambda: None,
             )
         )
         self._now = now
