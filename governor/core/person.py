@@ -10,18 +10,23 @@ from governor.core.finish import finish
 from governor.core.incoming import Incoming
 from governor.core.record import (
     LOOK_AGAIN,
+    Woken,
     again,
     is_final,
     policy_fault,
+    rank,
     release_of,
+    repeated,
     suppression_of,
     waiting_of,
+    waits_as,
     waits_on,
     written,
 )
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
-from governor.core.standing import REPEATED, SENT, Entry, Judged, Standing, Waiting, name64
+from governor.core.sharing import Sharing
+from governor.core.standing import SENT, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Outcome, Verdict
 
 replace = msgspec.structs.replace
@@ -35,6 +40,7 @@ class Person:
         self.standing = standing
         self.turn = turn
         self.now = self._not_before_the_last_entry(turn.now)
+        self.sharing = Sharing(setting, turn.key, standing.version)
         self._made: set[tuple[int, int]] = set()
         self.resolutions: list[Resolution] = []
         self.rejected: list[tuple[Incoming, str]] = []
@@ -51,14 +57,23 @@ class Person:
 
     def catch_up(self) -> None:
         """Judge what was due before this turn, moment by moment."""
-        while moments := [
+        while (moment := self.missed()) is not None:
+            self.go_to(moment)
+            self.judge_waiting(everything=False, until=moment)
+        self.go_to(self.turn.now)
+
+    def missed(self) -> int | None:
+        """Return the first moment before this turn at which something is still to be judged."""
+        moments = (
             self._moment(one)
             for one in self.standing.waiting
-            if self._moment(one) < self.turn.now and not is_final(self.standing, one.message)
-        ]:
-            self.now = self._not_before_the_last_entry(min(moments))
-            self.judge_waiting(everything=False, until=min(moments))
-        self.now = self._not_before_the_last_entry(self.turn.now)
+            if not is_final(self.standing, one.message)
+        )
+        return min((one for one in moments if one < self.turn.now), default=None)
+
+    def go_to(self, moment: int) -> None:
+        """Judge as of *moment* (ms) from here on."""
+        self.now = self._not_before_the_last_entry(moment)
 
     def _moment(self, waiting: Waiting) -> int:
         """Return when to judge *waiting* again, also when its decision is this turn's own."""
@@ -69,6 +84,7 @@ class Person:
         """Write down every fact; tell whether any of them wakes what waits."""
         wakes = False
         for told in self.turn.told:
+            self.sharing.told(told.fact, self.standing)
             applied = facts.apply(self.setting.policy, self.standing, told, self.setting.alias)
             self.standing = applied.standing
             wakes = wakes or applied.wakes
@@ -78,6 +94,11 @@ class Person:
 
     def judge_waiting(self, *, everything: bool, until: int | None = None) -> None:
         """Judge again what was woken or is due (at *until*, by default now), the best first."""
+        for waiting, incoming in sorted(self.woken(everything=everything, until=until), key=rank):
+            self.judge_again(waiting, incoming)
+
+    def woken(self, *, everything: bool, until: int | None = None) -> list[Woken]:
+        """Return what is to be judged again; while the gate is held, only mark it."""
         woken = []
         moment = self.now if until is None else until
         for waiting in self.standing.waiting:
@@ -92,12 +113,12 @@ class Person:
                 one: replace(one, wake_at=self.now) for one, _ in woken if one.wake_at > self.now
             }
             if held:
-                self._replace_waiting(held)
-            return
-        for waiting, incoming in sorted(woken, key=_rank):
-            self._judge_again(waiting, incoming)
+                self.standing = waits_as(self.standing, held)
+            return []
+        return woken
 
-    def _judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+    def judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+        """Judge what waits, and publish what is new about it."""
         looked_for = waiting.wake_at <= self.now
         if waiting.unsent:
             if (waiting.message, waiting.attempt) not in self._made:
@@ -120,7 +141,7 @@ class Person:
         self._made.add((waiting.message, waiting.attempt))
         self._repeat(incoming)
         later = replace(waiting, wake_at=self.now + LOOK_AGAIN)
-        self._replace_waiting({waiting: later})
+        self.standing = waits_as(self.standing, {waiting: later})
         return later
 
     def _wait_on(self, waiting: Waiting, moment: int) -> None:
@@ -129,12 +150,7 @@ class Person:
         later = replace(
             waiting, wake_at=min(moment, near) if waiting.unsent else moment, planned_at=moment
         )
-        self._replace_waiting({waiting: later})
-
-    def _replace_waiting(self, changes: dict[Waiting, Waiting]) -> None:
-        waits = tuple(changes.get(one, one) for one in self.standing.waiting)
-        version = self.standing.version + 1
-        self.standing = replace(self.standing, version=version, waiting=waits)
+        self.standing = waits_as(self.standing, {waiting: later})
 
     def judge_fresh(self, incoming: Incoming) -> None:
         """Judge a candidate, or repeat the verdict on an id that is known."""
@@ -189,6 +205,7 @@ class Person:
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
             answers=tuple(one for one in standing.answers if one.message == message),
+            household=self.sharing.log(self.sharing.name(incoming, standing), message),
         )
 
     def _resolve(self, incoming: Incoming, verdict: Verdict, waiting: Waiting | None) -> None:
@@ -201,11 +218,12 @@ class Person:
                 incoming,
                 verdict,
                 self.setting.policy,
-                self._household(incoming),
+                self.sharing.name(incoming, self.standing),
                 at=at,
                 attempt=attempt,
                 seq=seq,
             )
+            self.sharing.take(done)
         elif verdict.outcome is Outcome.SUPPRESS:
             done = suppression_of(incoming, verdict, at=at, attempt=attempt, seq=seq)
         left: Waiting | None = None
@@ -219,12 +237,6 @@ class Person:
         self.standing = written(self.standing, verdict, left, done, message)
         self._publish(incoming, verdict, (attempt, seq, at), done, left, waiting is not None)
 
-    def _household(self, incoming: Incoming) -> str | None:
-        named, profile = incoming.candidate.household, self.standing.profile
-        if named is not None:
-            return self.setting.alias(named)
-        return profile.household if profile else None
-
     def _repeat(self, incoming: Incoming) -> None:
         """Publish again what was decided; the findings are made again as of that moment."""
         message = name64(incoming.candidate.id)
@@ -236,9 +248,9 @@ class Person:
         case = self._case(incoming, waiting, replace(self.standing, log=before))
         verdict = again(known)
         if case is not None:
-            verdict = recalled(case, verdict, at)
+            verdict = recalled(case.as_of(at), verdict, at)
         if entry is not None and entry.settled == SENT:
-            self._mark(entry)
+            self.standing = repeated(self.standing, entry)
         self._publish(
             incoming,
             verdict,
@@ -249,12 +261,6 @@ class Person:
             waiting is not None or known.attempt > 1,
             repeat=True,
         )
-
-    def _mark(self, entry: Entry) -> None:
-        """Leave word that a release has been repeated: from now on it may have gone out."""
-        marked = replace(entry, settled=REPEATED)
-        log = tuple(marked if one is entry else one for one in self.standing.log)
-        self.standing = replace(self.standing, version=self.standing.version + 1, log=log)
 
     def _publish(
         self,
@@ -285,8 +291,3 @@ class Person:
                 reconstructed=repeat,
             )
         )
-
-
-def _rank(woken: tuple[Waiting, Incoming]) -> tuple[int, float, int, str]:
-    candidate = woken[1].candidate
-    return (-candidate.priority, -candidate.value, candidate.created_at, candidate.id)

@@ -1,18 +1,28 @@
 """What a verdict leaves behind in a standing, and what is forgotten of it in time."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from governor.core.human_touch import still_open
 from governor.core.incoming import Incoming
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
-from governor.core.standing import Entry, Judged, Standing, Waiting, name64
+from governor.core.standing import REPEATED, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Finding, Outcome, Verdict
 
 replace = msgspec.structs.replace
 
+Woken = tuple[Waiting, Incoming]
+
 LOOK_AGAIN = 5 * SECOND
 """How long the worker that made a decision has to publish it before others look."""
+
+
+def rank(woken: Woken) -> tuple[int, float, int, str]:
+    """Order what comes up at one moment."""
+    candidate = woken[1].candidate
+    return (-candidate.priority, -candidate.value, candidate.created_at, candidate.id)
 
 
 def is_final(standing: Standing, message: int) -> bool:
@@ -142,6 +152,19 @@ def waits_on(waiting: Waiting, verdict: Verdict, *, at: int, attempt: int, seq: 
         seq=seq,
         review_since=since,
     )
+
+
+def waits_as(standing: Standing, changes: Mapping[Waiting, Waiting]) -> Standing:
+    """Return the standing with what waits changed so."""
+    waiting = tuple(changes.get(one, one) for one in standing.waiting)
+    return replace(standing, version=standing.version + 1, waiting=waiting)
+
+
+def repeated(standing: Standing, entry: Entry) -> Standing:
+    """Leave word that a release has been repeated: from now on it may have gone out."""
+    marked = replace(entry, settled=REPEATED)
+    log = tuple(marked if one is entry else one for one in standing.log)
+    return replace(standing, version=standing.version + 1, log=log)
 
 
 def forget(policy: Policy, standing: Standing, now: int) -> Standing:

@@ -119,7 +119,7 @@ def published_before_commit() -> None:
     def noting(take: Any) -> Any:
         def note(*arguments: Any) -> Any:
             taken = take(*arguments)
-            fresh.extend(taken.resolutions)
+            fresh.extend(resolution for turn in taken for resolution in turn.resolutions)
             return taken
 
         return note
@@ -131,7 +131,7 @@ def published_before_commit() -> None:
         return begin
 
     _patch(publisher.Publisher, "__init__", remembering)
-    _patch(service, "take_turn", noting)
+    _patch(service, "take_turns", noting)
     _patch(Governor, "__init__", early)
 
 

@@ -52,7 +52,6 @@ NOT_BUILT: tuple[tuple[str, Find], ...] = (
     ("section `presets`", _at("presets")),
     ("section `arbitration`", _at("arbitration")),
     ("section `fairness`", _at("fairness")),
-    ("`per: household` of section `caps`", _in_each(("caps",), "per", "household")),
     ("`reserve` of section `caps`", _in_each(("caps",), "reserve")),
     ("`ledger: suppress` of section `unavailable`", _at("unavailable", "ledger", value="suppress")),
 )
