@@ -14,8 +14,10 @@ from governor.core.standing import Standing
 from governor.ledger.protocol import Change, HouseholdChange, Ledger, LedgerUnavailable
 
 T = TypeVar("T")
+Told = tuple[str, int, Standing]
 
 _ATTEMPTS = 100
+_PAGE = 500
 
 replace = msgspec.structs.replace
 
@@ -32,6 +34,27 @@ def named(
         if profile and profile.household and (turn.fresh or standing.waiting):
             names.add(profile.household)
     return names
+
+
+async def tell_again(
+    ledger: Ledger, policy: Policy, people: Iterable[str], now: int | None
+) -> None:
+    """Write into the households what the standings of *people* tell; twice changes nothing.
+
+    With *now* (ms), what was retained for long enough by then is left out.
+    """
+    households = Households(ledger, policy, forgets=now is not None)
+    keys = sorted(people)
+    for start in range(0, len(keys), _PAGE):
+        page = keys[start : start + _PAGE]
+        await households.open(now or 0)
+        told: dict[str, list[Told]] = defaultdict(list)
+        _control, standings = await ledger.load(page)
+        for key, standing in zip(page, standings, strict=True):
+            for entry in standing.log:
+                if entry.household is not None:
+                    told[entry.household].append((key, entry.message, standing))
+        await households.settle(told)
 
 
 class Households:
@@ -87,7 +110,7 @@ class Households:
         ]
         written = await self._ledger.commit(changes) if changes else []
         lost |= {change.key for change, won in zip(changes, written, strict=True) if not won}
-        done: dict[str, list[tuple[str, int, Standing]]] = defaultdict(list)
+        done: dict[str, list[Told]] = defaultdict(list)
         for key, (_, after) in pairs.items():
             mine = {*touched.get(key, ()), *self._owed.pop(key, ())}
             if key in lost:
@@ -95,8 +118,21 @@ class Households:
                 continue
             for name, message in mine:
                 done[name].append((key, message, after))
-        await self._settle(done)
+        await self.settle(done)
         return lost
+
+    async def settle(self, done: Mapping[str, Sequence[Told]]) -> None:
+        """Make slots as the standings tell: of reservations too, or give those back.
+
+        *done* names for each household who got a message, which, and their standing.
+        """
+
+        def settled(name: str, household: Household) -> Household:
+            for key, message, standing in done[name]:
+                household = settle(household, name, key, message, standing)
+            return household
+
+        await self._rewrite({name: self._loaded.get(name) for name in done}, settled)
 
     async def _load(self, names: Iterable[str]) -> None:
         """Load households, and ask after what was reserved in them too long ago."""
@@ -121,16 +157,6 @@ class Households:
         gone = {change.key for change, won in zip(changes, written, strict=True) if not won}
         self._loaded.update({one.key: one.household for one in changes if one.key not in gone})
         return gone
-
-    async def _settle(self, done: Mapping[str, list[tuple[str, int, Standing]]]) -> None:
-        """Turn reservations into slots, or give them back, as the standings tell."""
-
-        def settled(name: str, household: Household) -> Household:
-            for key, message, standing in done[name]:
-                household = settle(household, name, key, message, standing)
-            return household
-
-        await self._rewrite({name: self._loaded.get(name) for name in done}, settled)
 
     async def _rewrite(
         self,

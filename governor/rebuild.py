@@ -38,6 +38,7 @@ from governor.core.restore import (
     woken,
 )
 from governor.core.standing import Standing, name64
+from governor.households import tell_again
 from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
 
@@ -107,6 +108,7 @@ class Rebuild:
         self._topics = [settings.topic_prefix + topic.name for topic in topics.TOPICS]
         self._logs: TopicLogs
         self._now: int | None = None
+        self._sharing: set[str] = set()
         self.progress = Progress()
 
     async def check(self) -> None:
@@ -136,6 +138,8 @@ class Rebuild:
             await self._apply(self._waiting(source))
             for name in (topics.FEEDBACK, topics.CANCELLATIONS, topics.REVIEWS):
                 await self._apply(self._facts(name, source))
+            if self._policy.by_household:
+                await tell_again(self._ledger, self._policy, self._sharing, self._now)
             await self._controls(source)
         return self.progress
 
@@ -162,6 +166,8 @@ class Rebuild:
                 after = standing
                 for fold in batch[key]:
                     after = fold(after)
+                if any(entry.household is not None for entry in after.log):
+                    self._sharing.add(key)
                 if after is not standing:
                     changes.append(Change(key, standing.version, self._as_of_now(after)))
             written = await self._ledger.commit(changes)

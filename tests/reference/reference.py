@@ -83,13 +83,13 @@ class Reference:
         for event in events:
             if event["type"] != "candidate":
                 woken |= self.apply(event, now)
-        for name, person in self.people.items():
-            waiting = person.waiting()
-            due = {m.data["id"] for m in waiting if now in self.times_of(m)}
-            for message in sorted(waiting, key=lambda m: m.rank):
-                identity = message.data["id"]
-                if identity in due or (name, identity) in woken:
-                    self.judge(name, message, now, woken_early=identity not in due)
+        waiting = [(m, name) for name, person in self.people.items() for m in person.waiting()]
+        due = {(name, m.data["id"]) for m, name in waiting if now in self.times_of(m)}
+        # Of one household the best goes first, whoever it is for.
+        for message, name in sorted(waiting, key=lambda one: (one[0].rank, one[1])):
+            identity = (name, message.data["id"])
+            if identity in due or identity in woken:
+                self.judge(name, message, now, woken_early=identity not in due)
         for event in events:
             if event["type"] == "candidate":
                 self.fresh(event["data"], now)
@@ -163,7 +163,7 @@ class Reference:
 
     def judge(self, name: str, message: Message, now: int, *, woken_early: bool) -> None:
         """Judge a message now, publish what is new, and log a release."""
-        case = Case(self.policy, self.people[name], self.controls, message, now)
+        case = Case(self.policy, self.people[name], self.controls, message, now, self.people)
         verdict = judge_message(case, now, woken_early=woken_early)
         message.eligible_at = verdict.eligible_at
         state = (verdict.outcome, verdict.code, verdict.eligible_at)
@@ -190,6 +190,7 @@ class Reference:
             techniques=list(variant["techniques"]),
             offer_ends_at=variant["offer_ends_at"],
             exposure=exposure_of(case, variant, now),
+            household=case.household,
         )
 
     def decision(self, case: Case, verdict: Verdict, now: int) -> dict[str, Any]:
