@@ -9,7 +9,7 @@ from governor.config.policy_file import load_policy
 from governor.config.settings import Settings
 from governor.core.policy import Policy
 from governor.core.record import forget, is_final
-from governor.core.standing import ControlState, Standing
+from governor.core.standing import REPEATED, SENT, ControlState, Entry, Standing
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
 from governor.ledger.protocol import Ledger
@@ -136,7 +136,7 @@ def _control_differences(told: ControlState, real: ControlState) -> Iterator[str
 
 def _differences(told: Standing, real: Standing) -> Iterator[str]:
     """Name what differs of what rules ask for and repeats rest on."""
-    if set(told.log) != set(real.log):
+    if _log(told) != _log(real):
         yield f"send log: {len(told.log)} releases by the topics, {len(real.log)} in the ledger"
     if {(one.message, one.code) for one in told.judged} != {
         (one.message, one.code) for one in real.judged
@@ -165,6 +165,11 @@ def _handed(standing: Standing) -> tuple[str, int] | None:
     """Return what a human was told of; what is in shadow is told to nobody."""
     handed = standing.handed
     return None if handed is None or handed.shadow else (handed.why, handed.since)
+
+
+def _log(standing: Standing) -> set[Entry]:
+    """Return the send log; that a release was repeated is known to whoever met it again alone."""
+    return {replace(one, settled=SENT) if one.settled == REPEATED else one for one in standing.log}
 
 
 def _waits(standing: Standing) -> set[tuple[int, int]]:

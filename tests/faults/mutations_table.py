@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.faults.crash import crash, servers
-from tests.faults.mutations import MUTATIONS
+from tests.faults.mutations import MUTATIONS, SHARED
 
 _SIMULATION = [sys.executable, "-m", "tests.faults.simulation", "--runs", "400", "--most", "1"]
 
@@ -52,7 +52,10 @@ def _simulated(name: str) -> str | None:
 def _real(name: str, brokers: str, redis: str, seconds: float) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            outcome = crash(brokers, redis, Path(folder), 5, seconds=seconds, mutation=name)
+            homes = name in SHARED
+            outcome = crash(
+                brokers, redis, Path(folder), 5, seconds=seconds, mutation=name, homes=homes
+            )
         except (AssertionError, ValueError) as error:
             return f"no rest: {str(error).splitlines()[0][:80]}"
     defects = outcome.report.defects

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.faults.mutations import MUTATIONS, apply
+from tests.faults.mutations import MUTATIONS, SHARED, apply
 from tests.faults.simulation.play import Played, load, play
 
 _AT_ONCE = 20
@@ -24,7 +24,9 @@ def main() -> int:
     seeds = range(options.first, options.first + options.runs)
     began, bad, again = time.perf_counter(), 0, 0
     faults: Counter[str] = Counter()
-    for played in _play(seeds, options.jobs, options.mutation, homes=options.homes):
+    for played in _play(
+        seeds, options.jobs, options.mutation, homes=options.homes or options.mutation in SHARED
+    ):
         faults.update(played.faults)
         again += played.report.repeated_releases
         if options.runs == 1:
