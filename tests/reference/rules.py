@@ -274,7 +274,7 @@ def human_touch(case: Case, variant: dict[str, Any], now: int) -> Iterator[Findi
     contacts = [s["at"] for s in case.person.signals if s["kind"] == "human_contacted"]
     since = max([*contacts, now - history(case.policy) + 1])
     outcome = section.get("then", "defer")
-    sent = [send for send in _counted(case) if send.at >= since]
+    sent = [send for send in _counted(case.person.sends) if send.at >= since]
     if "messages" in section and len(sent) >= section["messages"]:
         yield Finding("human_touch", outcome, "needs_human", id="messages")
     said = [s for s in case.person.signals if s["kind"] in _listed(section.get("signals", []))]
