@@ -1,7 +1,7 @@
 """The households that one batch has to do with: loaded, reserved in, committed with, settled."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ T = TypeVar("T")
 Told = tuple[str, int, Standing]
 
 _ATTEMPTS = 100
+_NOTHING = Shared({})
 _PAGE = 500
 
 replace = msgspec.structs.replace
@@ -72,20 +73,23 @@ class Households:
         self._policy = policy
         self._forgets = forgets
         self._now = 0
+        self._counts = policy.by_household
         self._loaded: dict[str, Household] = {}
-        self._shared = Shared({})
+        self._shared = _NOTHING
         # What attempts that were overtaken may have reserved, by person.
-        self._owed: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        self._owed: dict[str, set[tuple[str, int]]] = {}
 
     async def open(self, now: int, names: Iterable[str] = ()) -> None:
         """Begin an attempt as of *now* (ms): load the households with these *names*."""
         self._now = now
         self._loaded.clear()
-        if self._policy.by_household:
+        if self._counts:
             await self._load(names)
 
     async def decide(self, judge: Callable[[Shared], T]) -> T:
         """Judge, once more whenever it turns out to take a household that is not loaded."""
+        if not self._counts:
+            return judge(self._shared)
         while True:
             self._shared = Shared(self._loaded)
             decided = judge(self._shared)
@@ -100,9 +104,9 @@ class Households:
         reserved any more is overtaken too, because those before them in the batch may not have
         got what they saw them take.
         """
-        gone = await self._reserve()
+        gone = await self._reserve() if self._counts else set()
         touched = self._shared.touched
-        lost = {key for key in pairs if any(name in gone for name, _ in touched.get(key, ()))}
+        lost = {key for key, mine in touched.items() if any(name in gone for name, _ in mine)}
         changes = [
             Change(key, before.version, after)
             for key, (before, after) in pairs.items()
@@ -110,16 +114,23 @@ class Households:
         ]
         written = await self._ledger.commit(changes) if changes else []
         lost |= {change.key for change, won in zip(changes, written, strict=True) if not won}
+        if self._counts:
+            await self.settle(self._done(pairs, lost))
+        return lost
+
+    def _done(
+        self, pairs: Mapping[str, tuple[Standing, Standing]], lost: Collection[str]
+    ) -> dict[str, list[Told]]:
+        """Return what each household is to be told; those who are *lost* go on owing it."""
         done: dict[str, list[Told]] = defaultdict(list)
         for key, (_, after) in pairs.items():
-            mine = {*touched.get(key, ()), *self._owed.pop(key, ())}
+            mine = {*self._shared.touched.get(key, ()), *self._owed.pop(key, ())}
             if key in lost:
                 self._owed[key] = mine
                 continue
             for name, message in mine:
                 done[name].append((key, message, after))
-        await self.settle(done)
-        return lost
+        return done
 
     async def settle(self, done: Mapping[str, Sequence[Told]]) -> None:
         """Make slots as the standings tell: of reservations too, or give those back.

@@ -215,7 +215,8 @@ class Governor:
         start = self._tick()
         control, standings = await self._ledger.load([turn.key for turn in turns])
         now = max((turn.now for turn in turns), default=0)
-        await households.open(now, named(turns, standings, self._names.of))
+        shared = self.policy.by_household
+        await households.open(now, named(turns, standings, self._names.of) if shared else ())
         loaded = self._tick()
         setting = self._setting(control)
         taken = await households.decide(
