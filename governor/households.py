@@ -45,7 +45,7 @@ async def tell_again(
     With *now* (ms), what was retained for long enough by then is left out.
     """
     households = Households(ledger, policy, forgets=now is not None)
-    keys = sorted(people)
+    keys = sorted(people) if policy.by_household else []
     for start in range(0, len(keys), _PAGE):
         page = keys[start : start + _PAGE]
         await households.open(now or 0)
