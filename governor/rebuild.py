@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import msgspec
@@ -38,6 +38,7 @@ from governor.core.restore import (
     woken,
 )
 from governor.core.standing import Standing, name64
+from governor.households import tell_again
 from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
 
@@ -107,6 +108,7 @@ class Rebuild:
         self._topics = [settings.topic_prefix + topic.name for topic in topics.TOPICS]
         self._logs: TopicLogs
         self._now: int | None = None
+        self._sharing: set[str] = set()
         self.progress = Progress()
 
     async def check(self) -> None:
@@ -136,6 +138,7 @@ class Rebuild:
             await self._apply(self._waiting(source))
             for name in (topics.FEEDBACK, topics.CANCELLATIONS, topics.REVIEWS):
                 await self._apply(self._facts(name, source))
+            await tell_again(self._ledger, self._policy, self._sharing, self._now)
             await self._controls(source)
         return self.progress
 
@@ -159,9 +162,8 @@ class Rebuild:
             _control, standings = await self._ledger.load(keys)
             changes = []
             for key, standing in zip(keys, standings, strict=True):
-                after = standing
-                for fold in batch[key]:
-                    after = fold(after)
+                after = reduce(lambda known, fold: fold(known), batch[key], standing)
+                self._sharing.update(key for entry in after.log if entry.household is not None)
                 if after is not standing:
                     changes.append(Change(key, standing.version, self._as_of_now(after)))
             written = await self._ledger.commit(changes)
@@ -175,9 +177,8 @@ class Rebuild:
 
         What has woken it since it was decided may be lost.
         """
-        if self._now is None:
-            return standing
-        return self._woken(forget(self._policy, standing, self._now))
+        now = self._now
+        return standing if now is None else self._woken(forget(self._policy, standing, now))
 
     def _woken(self, standing: Standing) -> Standing:
         return standing if self._now is None else woken(standing, self._now)
@@ -268,8 +269,7 @@ class Rebuild:
                 self._odd(record, error)
                 continue
             body = self._sealer.seal(encode_body(incoming), key.encode())
-            whole = msgspec.structs.replace(waiting, body=body)
-            yield key, partial(with_waiting, waiting=whole)
+            yield key, partial(with_waiting, waiting=msgspec.structs.replace(waiting, body=body))
 
     async def _controls(self, source: Source) -> None:
         for _ in range(_TRIES):

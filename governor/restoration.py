@@ -1,6 +1,6 @@
 """Fills the ledger again from the topics, and compares the two, for the one who asks for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
@@ -18,11 +18,13 @@ from governor.rebuild import Progress, Rebuild, Source
 
 _PAGE = 500
 
+replace = msgspec.structs.replace
+
 Show = Callable[[Progress], None]
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A person of whom ledger and topics tell different things; never what they tell."""
+    """A person or household of whom ledger and topics tell different things, never which."""
 
     key: str
     what: str
@@ -83,6 +85,9 @@ async def compare(settings: Settings, show: Show) -> Report:
             for key, *both in zip(page, expected, found, strict=True):
                 lasting = [forget(policy, standing, now) for standing in both]
                 differences += [Difference(key, what) for what in _differences(*lasting)]
+        if policy.by_household:
+            since = now - policy.retention.history
+            differences += [each async for each in _households(told, real, since)]
     finally:
         await real.close()
     return Report(len(keys), read, differences)
@@ -90,6 +95,27 @@ async def compare(settings: Settings, show: Show) -> Report:
 
 async def _people(ledger: RedisLedger) -> list[str]:
     return [key async for page in ledger.people() for key in page]
+
+
+async def _households(
+    told: MemoryLedger, real: RedisLedger, since: int
+) -> AsyncIterator[Difference]:
+    """Name the households of which other releases are known; a reservation may be one by now."""
+    known = [key async for page in real.household_keys() for key in page]
+    keys = list(dict.fromkeys([*told.household_keys(), *known]))
+    for start in range(0, len(keys), _PAGE):
+        page = keys[start : start + _PAGE]
+        pairs = zip(await told.households(page), await real.households(page), strict=True)
+        for key, (one, other) in zip(page, pairs, strict=True):
+            expected = {slot.id: replace(slot, seq=0) for slot in one.slots if slot.at > since}
+            found = {
+                slot.id: replace(slot, seq=0, hold=None)
+                for slot in other.slots
+                if slot.at > since and (slot.hold is None or slot.id in expected)
+            }
+            if expected != found:
+                numbers = f"{len(expected)} releases by the topics, {len(found)} in the ledger"
+                yield Difference(key, f"household: {numbers}")
 
 
 def _rebuild(settings: Settings, policy: Policy, ledger: Ledger, show: Show) -> Rebuild:
@@ -142,9 +168,8 @@ def _handed(standing: Standing) -> tuple[str, int] | None:
 
 
 def _log(standing: Standing) -> set[Entry]:
-    """Return the send log; whether a release was published more than once is no difference."""
-    sent = msgspec.structs.replace
-    return {sent(one, settled=SENT) if one.settled == REPEATED else one for one in standing.log}
+    """Return the send log; that a release was repeated is known to whoever met it again alone."""
+    return {replace(one, settled=SENT) if one.settled == REPEATED else one for one in standing.log}
 
 
 def _waits(standing: Standing) -> set[tuple[int, int]]:

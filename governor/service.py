@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -11,51 +12,25 @@ from governor.core.facts import apply_control, scope_of
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Policy
 from governor.core.record import is_final
-from governor.core.resolution import Handover, Resolution
-from governor.core.setting import Setting, Taken, Turn
+from governor.core.resolution import Resolution
+from governor.core.setting import Setting, Turn
+from governor.core.shared import Shared
 from governor.core.standing import ControlState, Scope, Standing, Waiting, name64
-from governor.core.turn import reconsider, sent, take_turn
+from governor.core.together import take_turns
+from governor.core.turn import reconsider, sent
+from governor.households import Households, named
+from governor.judgement import Arrivals, Judgement
 from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
-from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
+from governor.ledger.protocol import Ledger, LedgerUnavailable
+
+__all__ = ["Arrivals", "Governor", "Judgement"]
 
 replace = msgspec.structs.replace
 
+Change = Callable[[str, Standing, Shared], Standing]
+
 _ATTEMPTS = 100
 _AT_ONCE = 1000
-
-
-class Arrivals(msgspec.Struct, frozen=True):
-    """What has come up at one moment, in the order in which it came.
-
-    `due` are the keys of people with something to look at now.
-    """
-
-    told: Sequence[Told] = ()
-    fresh: Sequence[Incoming] = ()
-    controls: Sequence[model.Control] = ()
-    due: Sequence[str] = ()
-
-
-class Judgement(msgspec.Struct):
-    """What came of the arrivals: what to publish, what to refuse, and what it took.
-
-    `more` tells that more people than were asked for have something due.
-    """
-
-    resolutions: list[Resolution] = msgspec.field(default_factory=list)
-    rejected: list[tuple[Incoming, str]] = msgspec.field(default_factory=list)
-    notes: list[str] = msgspec.field(default_factory=list)
-    handovers: list[Handover] = msgspec.field(default_factory=list)
-    conflicts: int = 0
-    more: bool = False
-    seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
-
-    def add(self, taken: Taken) -> None:
-        """Take in what one person's turn came to."""
-        self.resolutions += taken.resolutions
-        self.rejected += taken.rejected
-        self.notes += taken.notes
-        self.handovers += [taken.handover] if taken.handover else []
 
 
 class Governor:
@@ -118,20 +93,20 @@ class Governor:
     async def replay(self, moments: Sequence[tuple[int, Arrivals]]) -> AsyncIterator[Judgement]:
         """Judge recorded *moments*, each a time (ms) and what came up then, in order of time.
 
-        Yields as many judgements as the busiest person has moments; each must be published and
-        let go of before the next is asked for. What falls due in between is judged at its time.
+        Yields as many judgements as the busiest person has moments, or where the policy counts by
+        household as there are moments; each must be published and let go of before the next is
+        asked for. What falls due in between is judged at its time.
         Controls are not taken here.
         """
-        waves: list[list[Turn]] = []
+        waves: dict[int, list[Turn]] = defaultdict(list)
         taken: dict[str, int] = defaultdict(int)
-        for at, arrivals in moments:
+        for number, (at, arrivals) in enumerate(moments):
             for turn in self._turns(arrivals, at, (), ()):
-                wave = taken[turn.key]
+                # Where one person's message takes another's slot, all go in order of time.
+                wave = number if self.policy.by_household else taken[turn.key]
                 taken[turn.key] += 1
-                if wave == len(waves):
-                    waves.append([])
                 waves[wave].append(replace(turn, catch_up=True))
-        for turns in waves:
+        for turns in waves.values():
             judgement = Judgement()
             await self._take(turns, judgement)
             yield judgement
@@ -149,7 +124,7 @@ class Governor:
                 mine[resolution.key].append(resolution)
         overtaken: dict[str, list[Resolution]] = {}
 
-        def let_go(key: str, standing: Standing) -> Standing:
+        def let_go(key: str, standing: Standing, _shared: Shared) -> Standing:
             overtaken[key] = list(_overtaken(standing, mine[key]))
             return sent(standing, mine[key])
 
@@ -172,13 +147,14 @@ class Governor:
         setting = self._setting(control)
         changed: dict[str, Resolution] = {}
 
-        def again(key: str, standing: Standing) -> Standing:
+        def again(key: str, standing: Standing, shared: Shared) -> Standing:
+            here = replace(setting, shared=shared)
             for resolution in releases[key]:
-                standing, replacement = reconsider(setting, standing, resolution, now)
+                standing, replacement = reconsider(here, standing, resolution, now)
                 changed[resolution.decision_id] = replacement
             return standing
 
-        await self._rewrite(list(releases), again)
+        await self._rewrite(list(releases), again, now)
         return [changed.get(one.decision_id, one) for one in resolutions]
 
     async def _control(self, controls: Sequence[model.Control]) -> tuple[Scope, ...]:
@@ -196,10 +172,13 @@ class Governor:
     ) -> list[Turn]:
         told: dict[str, list[Told]] = defaultdict(list)
         fresh: dict[str, list[Incoming]] = defaultdict(list)
+        places: dict[str, list[int]] = defaultdict(list)
         for one in arrivals.told:
             told[self._key_of(one)].append(one)
-        for incoming in arrivals.fresh:
-            fresh[self._names.of(incoming.candidate.person)].append(incoming)
+        for place, incoming in enumerate(arrivals.fresh):
+            key = self._names.of(incoming.candidate.person)
+            fresh[key].append(incoming)
+            places[key].append(place)
         # Whoever has a turn has what is due judged in it, before what is fresh takes its slot.
         return [
             Turn(
@@ -209,6 +188,7 @@ class Governor:
                 tuple(fresh.get(key, ())),
                 covered,
                 due=True,
+                places=tuple(places.get(key, ())),
             )
             for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
         ]
@@ -221,30 +201,34 @@ class Governor:
 
     async def _take(self, turns: Sequence[Turn], judgement: Judgement) -> None:
         """Take every turn and commit it, again for those that somebody else has overtaken."""
+        households = self._households()
         for _ in range(_ATTEMPTS):
-            turns = await self._try(turns, judgement)
+            turns = await self._try(turns, judgement, households)
             if not turns:
                 return
         raise LedgerUnavailable("a standing changes faster than it can be written")
 
-    async def _try(self, turns: Sequence[Turn], judgement: Judgement) -> list[Turn]:
+    async def _try(
+        self, turns: Sequence[Turn], judgement: Judgement, households: Households
+    ) -> list[Turn]:
         """Take *turns* in one load and one commit; return those that were overtaken."""
         start = self._tick()
         control, standings = await self._ledger.load([turn.key for turn in turns])
+        now = max((turn.now for turn in turns), default=0)
+        shared = self.policy.by_household
+        await households.open(now, named(turns, standings, self._names.of) if shared else ())
         loaded = self._tick()
         setting = self._setting(control)
-        taken = [
-            take_turn(setting, standing, turn)
-            for standing, turn in zip(standings, turns, strict=True)
-        ]
+        taken = await households.decide(
+            lambda shared: take_turns(replace(setting, shared=shared), standings, turns)
+        )
         decided = self._tick()
-        changes = [
-            Change(turn.key, standing.version, after.standing)
-            for turn, standing, after in zip(turns, standings, taken, strict=True)
-            if after.standing.version != standing.version
-        ]
-        written = await self._ledger.commit(changes) if changes else []
-        lost = {change.key for change, won in zip(changes, written, strict=True) if not won}
+        lost = await households.commit(
+            {
+                turn.key: (standing, after.standing)
+                for turn, standing, after in zip(turns, standings, taken, strict=True)
+            }
+        )
         for turn, after in zip(turns, taken, strict=True):
             if turn.key not in lost:
                 judgement.add(after)
@@ -254,19 +238,20 @@ class Governor:
         judgement.seconds["commit"] += self._tick() - decided
         return [turn for turn in turns if turn.key in lost]
 
-    async def _rewrite(self, keys: list[str], change: Callable[[str, Standing], Standing]) -> None:
+    async def _rewrite(self, keys: list[str], change: Change, now: int = 0) -> None:
+        households = self._households()
         for _ in range(_ATTEMPTS):
             _control, standings = await self._ledger.load(keys)
-            changes = []
-            for key, standing in zip(keys, standings, strict=True):
-                after = change(key, standing)
-                if after is not standing:
-                    changes.append(Change(key, standing.version, after))
-            written = await self._ledger.commit(changes) if changes else []
-            keys = [c.key for c, won in zip(changes, written, strict=True) if not won]
+            await households.open(now)
+            pairs = list(zip(keys, standings, strict=True))
+            changes = partial(_changed, pairs, change)
+            keys = list(await households.commit(await households.decide(changes)))
             if not keys:
                 return
         raise LedgerUnavailable("a standing changes faster than it can be written")
+
+    def _households(self) -> Households:
+        return Households(self._ledger, self.policy, forgets=self._forgets)
 
     def _setting(self, control: ControlState) -> Setting:
         return Setting(
@@ -288,6 +273,12 @@ class Governor:
     def _seal(self, key: str, incoming: Incoming) -> bytes:
         body = encode_body(incoming)
         return body if self._sealer is None else self._sealer.seal(body, key.encode())
+
+
+def _changed(
+    pairs: Iterable[tuple[str, Standing]], change: Change, shared: Shared
+) -> dict[str, tuple[Standing, Standing]]:
+    return {key: (standing, change(key, standing, shared)) for key, standing in pairs}
 
 
 def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:

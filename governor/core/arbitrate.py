@@ -13,7 +13,7 @@ from governor.core.decide import decide, recalled
 from governor.core.incoming import Incoming
 from governor.core.model import Candidate
 from governor.core.policy import Arbitration, Policy
-from governor.core.standing import Entry, Judged, Standing, Waiting
+from governor.core.standing import Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Outcome, Verdict
 
 replace = msgspec.structs.replace
@@ -81,9 +81,15 @@ def next_look(waiting: Waiting, now: int) -> int:
     return waiting.planned_at if waiting.planned_at > now else _end(waiting)
 
 
-def at_closing(case: Case, now: int, made: Collection[tuple[int, int]]) -> Verdict:
+def at_closing(
+    case: Case,
+    now: int,
+    made: Collection[tuple[int, int]],
+    household_but_for: Callable[..., tuple[Entry, ...] | None],
+) -> Verdict:
     """Judge a message whose window closes; *made* are the messages and attempts of this turn.
 
+    *household_but_for* returns what the household got but for some of the person's messages.
     It is outranked when it would pass but for what they released at this moment before it.
     """
     section = case.policy.arbitration
@@ -96,7 +102,11 @@ def at_closing(case: Case, now: int, made: Collection[tuple[int, int]]) -> Verdi
     if verdict.outcome is Outcome.RELEASE or not ahead:
         return verdict
     others = tuple(one for one in log if one not in ahead)
-    alone = replace(case, standing=replace(case.standing, log=others))
+    alone = replace(
+        case,
+        standing=replace(case.standing, log=others),
+        household=household_but_for(name64(case.candidate.id), *(one.message for one in ahead)),
+    )
     if decide(alone, now).outcome is not Outcome.RELEASE:
         return verdict
     return decide(replace(case, outranked=True), now)

@@ -1,11 +1,13 @@
 """One message before the rules: everything that a judgement of it may look at."""
 
+from typing import Self
+
 import msgspec
 
 from governor.core import model
 from governor.core.calendar import Place
 from governor.core.policy import Category, Policy
-from governor.core.standing import Answer, ControlState, Standing
+from governor.core.standing import Answer, ControlState, Entry, Standing
 from governor.core.verdict import Finding, Outcome, Score
 
 
@@ -16,7 +18,8 @@ class Case(msgspec.Struct, frozen=True):
     latest. `stale` tells that its record is older than verdicts are remembered. `review_since`
     is its first decision with outcome review, `answers` are the reviewers' first answers. `ahead`
     counts what was released before it as their window closed, None when none closes; `outranked`
-    tells that it would have passed but for those.
+    tells that it would have passed but for those. `household` are the other releases to the
+    household, None where there is none to count.
     """
 
     policy: Policy
@@ -33,6 +36,14 @@ class Case(msgspec.Struct, frozen=True):
     answers: tuple[Answer, ...] = ()
     ahead: int | None = None
     outranked: bool = False
+    household: tuple[Entry, ...] | None = None
+
+    def as_of(self, moment: int) -> Self:
+        """Return the case without what the household has got since *moment* (ms)."""
+        if self.household is None:
+            return self
+        before = tuple(entry for entry in self.household if entry.at <= moment)
+        return msgspec.structs.replace(self, household=before)
 
     def finding(
         self,

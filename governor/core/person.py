@@ -1,5 +1,7 @@
 """What comes up for one person at one moment, and how each of their messages is judged."""
 
+from functools import partial
+
 import msgspec
 
 from governor.core import arbitrate, facts
@@ -11,17 +13,20 @@ from governor.core.incoming import Incoming
 from governor.core.record import (
     LOOK_AGAIN,
     again,
+    held_up,
     is_final,
     marked,
     policy_fault,
     release_of,
     suppression_of,
     waiting_of,
+    waits_as,
     waits_on,
     written,
 )
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
+from governor.core.sharing import Sharing
 from governor.core.standing import SENT, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import Outcome, Verdict
 
@@ -36,6 +41,7 @@ class Person:
         self.standing = standing
         self.turn = turn
         self.now = self._not_before_the_last_entry(turn.now)
+        self.sharing = Sharing(setting, turn.key, standing.version)
         self._made: set[tuple[int, int]] = set()
         self.resolutions: list[Resolution] = []
         self.rejected: list[tuple[Incoming, str]] = []
@@ -52,14 +58,23 @@ class Person:
 
     def catch_up(self) -> None:
         """Judge what was due before this turn, moment by moment."""
-        while moments := [
+        while (moment := self.missed()) is not None:
+            self.go_to(moment)
+            self.judge_waiting(everything=False, until=moment)
+        self.go_to(self.turn.now)
+
+    def missed(self) -> int | None:
+        """Return the first moment before this turn at which something is still to be judged."""
+        moments = (
             self._moment(one)
             for one in self.standing.waiting
-            if self._moment(one) < self.turn.now and not is_final(self.standing, one.message)
-        ]:
-            self.now = self._not_before_the_last_entry(min(moments))
-            self.judge_waiting(everything=False, until=min(moments))
-        self.now = self._not_before_the_last_entry(self.turn.now)
+            if not is_final(self.standing, one.message)
+        )
+        return min((one for one in moments if one < self.turn.now), default=None)
+
+    def go_to(self, moment: int) -> None:
+        """Judge as of *moment* (ms) from here on."""
+        self.now = self._not_before_the_last_entry(moment)
 
     def _moment(self, waiting: Waiting) -> int:
         """Return when to judge *waiting* again, also when its decision is this turn's own."""
@@ -70,6 +85,7 @@ class Person:
         """Write down every fact; tell whether any of them wakes what waits."""
         wakes = False
         for told in self.turn.told:
+            self.sharing.told(told.fact, self.standing)
             applied = facts.apply(self.setting.policy, self.standing, told, self.setting.alias)
             self.standing = applied.standing
             wakes = wakes or applied.wakes
@@ -79,6 +95,12 @@ class Person:
 
     def judge_waiting(self, *, everything: bool, until: int | None = None) -> None:
         """Judge again what was woken or is due (at *until*, by default now), the best first."""
+        woken = self.woken(everything=everything, until=until)
+        for waiting, incoming in arbitrate.ranked(self.setting.policy, woken):
+            self.judge_again(waiting, incoming)
+
+    def woken(self, *, everything: bool, until: int | None = None) -> list[arbitrate.Woken]:
+        """Return what is to be judged again; while the gate is held, only mark it."""
         woken = []
         moment = self.now if until is None else until
         for waiting in self.standing.waiting:
@@ -89,16 +111,12 @@ class Person:
             if everything or due or (until is None and self.turn.covers(incoming.candidate)):
                 woken.append((waiting, incoming))
         if self.turn.hold:
-            held = {
-                one: replace(one, wake_at=self.now) for one, _ in woken if one.wake_at > self.now
-            }
-            if held:
-                self._replace_waiting(held)
-            return
-        for waiting, incoming in arbitrate.ranked(self.setting.policy, woken):
-            self._judge_again(waiting, incoming)
+            self.standing = held_up(self.standing, [one for one, _ in woken], self.now)
+            return []
+        return woken
 
-    def _judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+    def judge_again(self, waiting: Waiting, incoming: Incoming) -> None:
+        """Judge what waits, and publish what is new about it."""
         looked_for = waiting.wake_at <= self.now
         if waiting.unsent:
             if (waiting.message, waiting.attempt) not in self._made:
@@ -125,7 +143,7 @@ class Person:
         self._made.add((waiting.message, waiting.attempt))
         self._repeat(incoming)
         later = replace(waiting, wake_at=self.now + LOOK_AGAIN)
-        self._replace_waiting({waiting: later})
+        self.standing = waits_as(self.standing, {waiting: later})
         return later
 
     def _wait_on(self, waiting: Waiting, moment: int) -> None:
@@ -134,25 +152,18 @@ class Person:
         later = replace(
             waiting, wake_at=min(moment, near) if waiting.unsent else moment, planned_at=moment
         )
-        self._replace_waiting({waiting: later})
-
-    def _replace_waiting(self, changes: dict[Waiting, Waiting]) -> None:
-        waits = tuple(changes.get(one, one) for one in self.standing.waiting)
-        version = self.standing.version + 1
-        self.standing = replace(self.standing, version=version, waiting=waits)
+        self.standing = waits_as(self.standing, {waiting: later})
 
     def judge_fresh(self, incoming: Incoming) -> None:
         """Judge a candidate, or repeat the verdict on an id that is known."""
-        message = name64(incoming.candidate.id)
-        standing = self.standing
-        known = standing.known(message)
+        known = self.standing.known(name64(incoming.candidate.id))
         if known is not None and known.digest != incoming.digest:
             self.rejected.append((incoming, "conflicting_id"))
         elif incoming.future:
             self.rejected.append((incoming, "future_time"))
         elif known is not None:
             self._repeat(incoming)
-        elif until := arbitrate.gathering(self.setting.policy, standing, incoming, self.now):
+        elif until := arbitrate.gathering(self.setting.policy, self.standing, incoming, self.now):
             self._resolve(incoming, until, None, attempt=0)
         else:
             self._resolve(incoming, self._verdict(incoming, None, early=False), None)
@@ -170,7 +181,8 @@ class Person:
         if case is None:
             return policy_fault(incoming)
         if waiting is not None and arbitrate.closes(waiting, self.now):
-            return arbitrate.at_closing(case, self.now, self._made)
+            log = partial(self.sharing.log, self.sharing.name(incoming, self.standing))
+            return arbitrate.at_closing(case, self.now, self._made, log)
         return decide(case, self.now, early=early)
 
     def _case(self, incoming: Incoming, waiting: Waiting | None, standing: Standing) -> Case | None:
@@ -198,6 +210,7 @@ class Person:
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
             answers=tuple(one for one in standing.answers if one.message == message),
+            household=self.sharing.log(self.sharing.name(incoming, standing), message),
         )
 
     def _resolve(
@@ -212,11 +225,12 @@ class Person:
                 incoming,
                 verdict,
                 self.setting.policy,
-                self._household(incoming),
+                self.sharing.name(incoming, self.standing),
                 at=at,
                 attempt=attempt,
                 seq=seq,
             )
+            self.sharing.take(done)
         elif verdict.outcome is Outcome.SUPPRESS:
             done = suppression_of(incoming, verdict, at=at, attempt=attempt, seq=seq)
         left: Waiting | None = None
@@ -230,26 +244,19 @@ class Person:
         self.standing = written(self.standing, verdict, left, done, message)
         self._publish(incoming, verdict, (attempt, seq, at), done, left, waiting is not None)
 
-    def _household(self, incoming: Incoming) -> str | None:
-        named, profile = incoming.candidate.household, self.standing.profile
-        if named is not None:
-            return self.setting.alias(named)
-        return profile.household if profile else None
-
     def _repeat(self, incoming: Incoming) -> None:
         """Publish again what was decided; the findings are made again as of that moment."""
         message = name64(incoming.candidate.id)
         waiting, known = self.standing.waits(message), self.standing.known(message)
         assert known is not None  # noqa: S101
         before = tuple(one for one in self.standing.log if one.seq < known.seq)
-        entry = known if isinstance(known, Entry) else None
         at = known.decided_at if isinstance(known, Waiting) else known.at
         case = self._case(incoming, waiting, replace(self.standing, log=before))
         verdict = again(known)
         if case is not None:
-            verdict = arbitrate.retold(case, known, verdict, at)
-        if entry is not None and entry.settled == SENT:
-            self.standing = marked(self.standing, entry)
+            verdict = arbitrate.retold(case.as_of(at), known, verdict, at)
+        if isinstance(known, Entry) and known.settled == SENT:
+            self.standing = marked(self.standing, known)
         self._publish(
             incoming,
             verdict,

@@ -1,5 +1,7 @@
 """What a verdict leaves behind in a standing, and what is forgotten of it in time."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from governor.core.human_touch import still_open
@@ -148,6 +150,18 @@ def waits_on(waiting: Waiting, verdict: Verdict, *, at: int, attempt: int, seq: 
         seq=seq,
         review_since=since,
     )
+
+
+def waits_as(standing: Standing, changes: Mapping[Waiting, Waiting]) -> Standing:
+    """Return the standing with what waits changed so."""
+    waiting = tuple(changes.get(one, one) for one in standing.waiting)
+    return replace(standing, version=standing.version + 1, waiting=waiting)
+
+
+def held_up(standing: Standing, woken: Sequence[Waiting], now: int) -> Standing:
+    """Return the standing with what was *woken* to be looked at when the gate opens again."""
+    later = {one: replace(one, wake_at=now) for one in woken if one.wake_at > now}
+    return waits_as(standing, later) if later else standing
 
 
 def forget(policy: Policy, standing: Standing, now: int) -> Standing:

@@ -8,6 +8,7 @@ from governor.core.incoming import Incoming, Told
 from governor.core.model import Candidate
 from governor.core.policy import Policy
 from governor.core.resolution import Handover, Resolution
+from governor.core.shared import Shared
 from governor.core.standing import ControlState, Scope, Standing, Waiting
 
 
@@ -15,7 +16,8 @@ class Setting(msgspec.Struct, frozen=True):
     """What is in force for everybody, and how names become ids and bodies are kept.
 
     `decision_id` names a decision by person, message and attempt. `forgets`: what is older than
-    the policy's retention is dropped (a simulation keeps it).
+    the policy's retention is dropped (a simulation keeps it). `shared` are the households, there
+    where the policy counts by them; turns note in it what they reserve.
     """
 
     policy: Policy
@@ -25,6 +27,7 @@ class Setting(msgspec.Struct, frozen=True):
     open_body: Callable[[str, Waiting], Incoming]
     seal_body: Callable[[str, Incoming], bytes]
     forgets: bool = True
+    shared: Shared | None = None
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -33,7 +36,8 @@ class Turn(msgspec.Struct, frozen=True):
     `covered` are the scopes of controls that have just arrived: what waits under them is judged
     again. `due`: look at what waits for its time as well. `catch_up`: judge first, each at its own
     time, what was due before (a replay, whose clock jumps). `hold`: the gate is held, so facts are
-    written down and what they wake is only marked, to be judged when it opens.
+    written down and what they wake is only marked, to be judged when it opens. `places`: where
+    each of `fresh` stood among what arrived for everybody.
     """
 
     key: str
@@ -44,6 +48,7 @@ class Turn(msgspec.Struct, frozen=True):
     due: bool = False
     catch_up: bool = False
     hold: bool = False
+    places: tuple[int, ...] = ()
 
     def covers(self, candidate: Candidate) -> bool:
         """Tell whether one of the new controls is about *candidate*, on any of its channels."""

@@ -73,4 +73,7 @@ def reconsider(
         Outcome.RELEASE,
         release.verdict.variant,
     )
-    return (standing, release) if same else (person.standing, again)
+    if same:
+        person.sharing.undo()
+        return standing, release
+    return person.standing, again

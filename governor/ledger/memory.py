@@ -3,8 +3,9 @@
 import heapq
 from collections.abc import AsyncIterator, Sequence
 
+from governor.core.household import Household
 from governor.core.standing import STRANGER, ControlState, Standing
-from governor.ledger.protocol import Change, earliest_wake
+from governor.ledger.protocol import Change, HouseholdChange, earliest_wake
 
 _PAGE = 500
 _SLACK = 64
@@ -19,6 +20,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._standings: dict[str, Standing] = {}
+        self._households: dict[str, Household] = {}
         self._control = ControlState()
         self._due: dict[str, int] = {}
         # May also hold what is out of date: only what _due confirms is due.
@@ -43,6 +45,24 @@ class MemoryLedger:
             return False
         self._control = state
         return True
+
+    async def households(self, keys: Sequence[str]) -> list[Household]:
+        """Return the household of each key."""
+        return [self._households.get(key, Household()) for key in keys]
+
+    def household_keys(self) -> list[str]:
+        """Return the key of every household."""
+        return list(self._households)
+
+    async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
+        """Write each change whose `expected` version still stands; tell which were written."""
+        written = []
+        for change in changes:
+            known = self._households.get(change.key, Household())
+            written.append(known.version == change.expected)
+            if written[-1]:
+                self._households[change.key] = change.household
+        return written
 
     async def claim(self, until: int, limit: int) -> list[str]:
         """Return up to *limit* keys with a message due at *until* (ms) or before, soonest first."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from governor.core.household import Household
 from governor.core.standing import ControlState, Standing
 
 
@@ -22,6 +23,14 @@ class Change(msgspec.Struct, frozen=True):
     key: str
     expected: int
     standing: Standing
+
+
+class HouseholdChange(msgspec.Struct, frozen=True):
+    """A household's next state, to be written only over the version that it was made from."""
+
+    key: str
+    expected: int
+    household: Household
 
 
 def earliest_wake(standing: Standing) -> int | None:
@@ -50,6 +59,12 @@ class Ledger(Protocol):
 
     async def commit_control(self, expected: int, state: ControlState) -> bool:
         """Write *state* if the version *expected* still stands."""
+
+    async def households(self, keys: Sequence[str]) -> list[Household]:
+        """Return the household of each key, in one round trip; a key is a pseudonym too."""
+
+    async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
+        """Write each change whose `expected` version still stands; tell which were written."""
 
     async def claim(self, until: int, limit: int) -> list[str]:
         """Return keys with a message due at *until* (ms) or before, soonest first: about *limit*.

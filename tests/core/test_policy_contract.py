@@ -111,7 +111,6 @@ def test_what_is_not_built_is_named_until_its_row_is_gone(monkeypatch: pytest.Mo
     assert named == [
         "section `presets`",
         "section `fairness`",
-        "`per: household` of section `caps`",
     ]
     rest = tuple(row for row in NOT_BUILT if row[0] != "section `presets`")
     monkeypatch.setattr("governor.core.policy.pending.NOT_BUILT", rest)

@@ -7,6 +7,8 @@ has come to rest the oracle reads the topics. The seed fixes traffic and plans, 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import os
 import signal
 import sys
@@ -24,14 +26,17 @@ from zoneinfo import ZoneInfo
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from governor.bootstrap import ledger_of
+from governor.config.settings import Settings
+from governor.restoration import compare
 from governor.sender import Once
 from tests.e2e.kit import Stage
 from tests.e2e.values import closed_zone
 from tests.e2e.worker import Worker
 from tests.faults.crash_traffic import Json, Sent, Traffic, policy
-from tests.faults.crash_worker import POINTS
+from tests.faults.crash_worker import POINTS, SHARED_POINTS
 from tests.faults.oracle import Book, Bounds, Line, Report, Rules, examine
-from tests.faults.oracle.records import INPUTS, OUTPUTS, RELEASED
+from tests.faults.oracle.records import DECISIONS, INPUTS, OUTPUTS, RELEASED
 from tests.servers import KafkaServer, RedisServer
 
 COMMAND = [sys.executable, "-m", "tests.faults.crash_worker"]
@@ -52,6 +57,7 @@ class Outcome:
     seconds: float
     sent_once: int = 0
     dropped: int = 0
+    refused_for_households: int = 0
 
     def __str__(self) -> str:
         what = ", ".join(f"{count} {name}" for name, count in sorted(self.disturbances.items()))
@@ -73,15 +79,18 @@ class Member:
 
 
 class CrashRun:
-    """Keeps traffic and disturbances going on a stage."""
+    """Keeps traffic and disturbances going on a stage; with *homes* people share households."""
 
-    def __init__(self, stage: Stage, seed: int, workers: int, mutation: str = "") -> None:
+    def __init__(
+        self, stage: Stage, seed: int, workers: int, mutation: str = "", *, homes: bool = False
+    ) -> None:
         self._stage = stage
         self._chance = Random(seed)
         self._mutation = {"MUTATION": mutation} if mutation else {}
         self._at = 0
         people = [f"p-{number}" for number in range(12)]
-        self._traffic = Traffic(Random(seed + 1), people, lambda: self._at)
+        self._traffic = Traffic(Random(seed + 1), people, lambda: self._at, homes=homes)
+        self._points = [*POINTS, *SHARED_POINTS * 2] if homes else list(POINTS)
         self._members: list[Member] = []
         self._due: list[tuple[float, str]] = [(0.0, f"w-{number}") for number in range(workers)]
         self._static = self._chance.random() < 0.5
@@ -137,7 +146,7 @@ class CrashRun:
         member_name = {"instance": name} if self._static else {}
         plan, kill_at = "", float("inf")
         if not calm:
-            how, point = self._chance.choice(_HOW), self._chance.choice(POINTS)
+            how, point = self._chance.choice(_HOW), self._chance.choice(self._points)
             plan = f"{point}:{self._chance.choice([1, 1, 2, 4, 8])}:{how}"
             # A worker that does not come to its point is killed wherever it is.
             kill_at = time.monotonic() + self._chance.uniform(8, 20)
@@ -263,18 +272,26 @@ def crash(
     crashes: int = 0,
     workers: int = 2,
     mutation: str = "",
+    homes: bool = False,
 ) -> Outcome:
-    """Run until both *seconds* and *crashes* are reached, then examine what the topics hold."""
+    """Run until both *seconds* and *crashes* are reached, then examine what the topics hold.
+
+    With *homes* people share households, and what the ledger holds of these is compared too.
+    """
     zone = closed_zone(open_=True)
-    rules = policy(datetime.now(ZoneInfo(zone)), zone)
+    rules = policy(datetime.now(ZoneInfo(zone)), zone, homes=homes)
     began = time.monotonic()
     with Stage(brokers, redis, folder, rules, partitions=3) as stage:
-        run = CrashRun(stage, seed, workers, mutation)
+        run = CrashRun(stage, seed, workers, mutation, homes=homes)
         run.run(seconds, crashes)
         ended = time.time_ns() // 1_000_000 - round(GRACE * 1_000)
         lines = read_topics(brokers, stage.prefix)
+        unlike = asyncio.run(unlike_the_topics(stage)) if homes else []
     report = examine(Book(lines, Rules(rules), stage.prefix), BOUNDS, ended)
+    report.defects.extend(unlike)
     outcome = Outcome(seed, report, run.disturbances, time.monotonic() - began)
+    told = [json.loads(line.value or b"{}") for line in lines if line.topic == DECISIONS]
+    outcome.refused_for_households = sum(one["code"] == "household_cap" for one in told)
     once = Once()
     for line in (line for line in lines if line.topic == RELEASED):
         if once.is_new(line.key, line.headers):
@@ -283,6 +300,22 @@ def crash(
         else:
             outcome.dropped += 1
     return outcome
+
+
+async def unlike_the_topics(stage: Stage) -> list[str]:
+    """Return where the ledger of households is not what went out to their people, exactly."""
+    settings = Settings.load(stage.settings)
+    found = await compare(settings, lambda _: None)
+    defects = [f"never-above-a-cap: {one.key}: {one.what}" for one in found.differences]
+    ledger = ledger_of(settings)
+    try:
+        async for keys in ledger.household_keys():
+            for key, household in zip(keys, await ledger.households(keys), strict=True):
+                left = [slot for slot in household.slots if slot.hold is not None]
+                defects += [f"never-above-a-cap: {key}: left over: {slot}" for slot in left]
+    finally:
+        await ledger.close()
+    return defects
 
 
 @contextmanager
@@ -299,6 +332,7 @@ def main() -> int:
     parser.add_argument("--crashes", type=int, default=0, help="at least so many disturbances")
     parser.add_argument("--seconds", type=float, default=30.0, help="traffic for at least so long")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--homes", action="store_true", help="people share households")
     parser.add_argument("--mutation", default="", help="break the product first")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
@@ -312,6 +346,7 @@ def main() -> int:
             crashes=options.crashes,
             workers=options.workers,
             mutation=options.mutation,
+            homes=options.homes,
         )
     print(outcome)
     return 1 if outcome.report.defects else 0

@@ -34,11 +34,33 @@ class Sent(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def policy(local: datetime, zone: str = "UTC") -> Json:
+_HOMES = ("h-1", "h-2")
+_SHARED: list[Json] = [
+    {"id": "home", "match": {"channel": ["email", "push"]}, "limit": 2, "window": "12s"},
+    {
+        "id": "home-sms",
+        "match": {"channel": "sms"},
+        "limit": 2,
+        "window": "20s",
+        "at_cap": "suppress",
+    },
+    {"id": "home-gap", "match": {"channel": "call"}, "min_gap": "3s"},
+]
+
+
+def policy(local: datetime, zone: str = "UTC", *, homes: bool = False) -> Json:
     """Return a policy with short windows; calls may be made but for a minute after the next.
 
-    *local* is what the clock shows in *zone* when it begins, some hours from midnight.
+    *local* is what the clock shows in *zone* when it begins, some hours from midnight. With
+    *homes* some caps count what a household gets.
     """
+    rules = _policy(local, zone)
+    if homes:
+        rules["caps"] += [{**cap, "per": ["household"]} for cap in _SHARED]
+    return rules
+
+
+def _policy(local: datetime, zone: str) -> Json:
     closed, open_again = local + timedelta(minutes=1), local + timedelta(minutes=2)
     start, end = local - timedelta(minutes=5), local + timedelta(hours=2)
     allow = [f"{start:%H:%M}-{closed:%H:%M}", f"{open_again:%H:%M}-{end:%H:%M}"]
@@ -105,9 +127,14 @@ def policy(local: datetime, zone: str = "UTC") -> Json:
 
 
 class Traffic:
-    """Makes records; *now* gives the time in ms, all else comes from *chance*."""
+    """Makes records; *now* gives the time in ms, all else comes from *chance*.
 
-    def __init__(self, chance: Random, people: list[str], now: Callable[[], int]) -> None:
+    With *homes* the people live in two households, most of them always in the same.
+    """
+
+    def __init__(
+        self, chance: Random, people: list[str], now: Callable[[], int], *, homes: bool = False
+    ) -> None:
         self._chance = chance
         self._people = people
         self._now = now
@@ -117,6 +144,7 @@ class Traffic:
         self._owner: dict[str, str] = {}
         self._replied: set[str] = set()
         self._held: list[Json] = []
+        self._homes = {person: chance.choice(_HOMES) for person in people} if homes else {}
 
     def opening(self) -> list[Sent]:
         """Return what is there before anything else: most people have agreed to something."""
@@ -209,6 +237,9 @@ class Traffic:
             ]
         else:
             made["channel"] = self._chance.choice(["email", "email", "push", "push", "sms", "call"])
+        if self._homes and self._chance.random() < 0.8:
+            home = self._homes[made["person"]]
+            made["household"] = home if self._chance.random() < 0.9 else self._chance.choice(_HOMES)
         return made
 
     def _send_candidate(self, topic: str, made: Json) -> Sent:
@@ -250,6 +281,8 @@ class Traffic:
         profile: Json = {"person": person, "at": self._written(), "time_zone": zone}
         if self._chance.random() < 0.5:
             profile["comfort"] = {"max_per_week": self._chance.choice([2, 5])}
+        if self._homes:
+            profile["household"] = self._homes[person]
         return self._record("people.profiles", person, profile)
 
     def _make_cancellation(self) -> Sent:

@@ -26,6 +26,8 @@ POINTS = (
     *("before acknowledge", "after acknowledge", "before offsets", "after offsets"),
     *("before waking", "within waking", "after waking"),
 )
+SHARED_POINTS = ("before households", "after households", "before reserve", "after reserve")
+"""Where only a policy that counts by household comes by."""
 
 
 class Plan:
@@ -63,6 +65,8 @@ class Plan:
 def _prepare(plan: Plan) -> None:
     plan.around(RedisLedger, "load", "load", lambda _, keys: not keys)
     plan.around(RedisLedger, "commit", "commit", lambda _, changes: not changes)
+    plan.around(RedisLedger, "households", "households", lambda *_: False)
+    plan.around(RedisLedger, "commit_households", "reserve", lambda *_: False)
     plan.around(producer.Outbox, "send", "publish", lambda _, records: not records)
     plan.around(Consumer, "force_commit", "offsets", lambda self, *_: not _waits(self))
     plan.around(Governor, "wake", "waking", lambda *_: False)

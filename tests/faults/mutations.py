@@ -16,14 +16,18 @@ import msgspec
 
 from governor import service
 from governor.core import facts, model, person
+from governor.core.household import Household
 from governor.core.instant import HOUR, SECOND
 from governor.core.policy import Cap
 from governor.core.rules import caps, consent, quiet_hours
-from governor.core.standing import RECOUNTED, REFUNDED, SENT, ControlState, Judged
+from governor.core.shared import Shared
+from governor.core.sharing import Sharing
+from governor.core.standing import RECOUNTED, REFUNDED, SENT, STRANGER, ControlState, Judged
 from governor.core.verdict import Outcome, Verdict
+from governor.households import Households
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
-from governor.ledger.protocol import Change
+from governor.ledger.protocol import Change, HouseholdChange
 from governor.ledger.redis import RedisLedger
 from governor.service import Governor
 from governor.stream import publisher
@@ -34,6 +38,8 @@ from governor.stream.outgoing import Writer
 from governor.stream.producer import Outbox, Outgoing, OversizedError
 
 MUTATIONS: dict[str, Callable[[], None]] = {}
+SHARED: set[str] = set()
+"""Those that only show where people share households."""
 
 NAMED = {
     "controls-read-again-count-again": "tests/core/test_control.py"
@@ -63,6 +69,12 @@ def apply(name: str) -> None:
 def mutation(breaks: Callable[[], None]) -> Callable[[], None]:
     MUTATIONS[breaks.__name__.replace("_", "-")] = breaks
     return breaks
+
+
+def shared_mutation(breaks: Callable[[], None]) -> Callable[[], None]:
+    """Note a bug that only shows where people share households."""
+    SHARED.add(breaks.__name__.replace("_", "-"))
+    return mutation(breaks)
 
 
 def _patch(place: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -138,7 +150,7 @@ def published_before_commit() -> None:
     def noting(take: Any) -> Any:
         def note(*arguments: Any) -> Any:
             taken = take(*arguments)
-            fresh.extend(taken.resolutions)
+            fresh.extend(resolution for turn in taken for resolution in turn.resolutions)
             return taken
 
         return note
@@ -150,7 +162,7 @@ def published_before_commit() -> None:
         return begin
 
     _patch(publisher.Publisher, "__init__", remembering)
-    _patch(service, "take_turn", noting)
+    _patch(service, "take_turns", noting)
     _patch(Governor, "__init__", early)
 
 
@@ -170,6 +182,83 @@ class _Early:
             await self._parts[0].outbox.send(self._parts[0].writer.resolutions(decided, ""))
         written: list[bool] = await self._ledger.commit(changes)
         return written
+
+
+# --- households
+
+
+@shared_mutation
+def household_written_over_any_version() -> None:
+    """What others have reserved meanwhile is written over."""
+
+    def always(commit: Any) -> Any:
+        async def commit_anyhow(self: Any, changes: Sequence[HouseholdChange]) -> list[bool]:
+            known = await self.households([change.key for change in changes])
+            forced = [
+                _replace(change, expected=now.version)
+                for change, now in zip(changes, known, strict=True)
+            ]
+            written: list[bool] = await commit(self, forced)
+            return written
+
+        return commit_anyhow
+
+    _patch(MemoryLedger, "commit_households", always)
+    _patch(RedisLedger, "commit_households", always)
+
+
+@shared_mutation
+def household_told_after_the_release() -> None:
+    """Nothing is reserved; a slot is written only once the person's release is."""
+
+    def late(_: Any) -> Any:
+        def touch(self: Sharing, entry: Any) -> None:
+            if entry.household is not None:
+                self._touch(entry.household, entry.message)
+
+        return touch
+
+    _patch(Sharing, "take", late)
+
+
+@shared_mutation
+def household_given_back_by_whoever_was_overtaken() -> None:
+    """A reservation is given back when the person's commit conflicts, whoever has it by now."""
+
+    def hasty(settle: Any) -> Any:
+        async def give_back(self: Households, done: Any) -> None:
+            for key, owed in self._owed.items():
+                for name, message in owed:
+                    done[name].append((key, message, _replace(STRANGER, version=10**9)))
+            await settle(self, done)
+
+        return give_back
+
+    _patch(Households, "settle", hasty)
+
+
+@shared_mutation
+def household_never_settled() -> None:
+    """What was reserved stays so, and nothing is given back."""
+
+    async def idle(self: Households, done: Any) -> None:
+        return None
+
+    _patch(Households, "settle", lambda _: idle)
+
+
+@shared_mutation
+def household_freed_without_asking() -> None:
+    """What was reserved a moment ago is free, whatever came of it."""
+
+    def blind(get: Any) -> Any:
+        def taken(self: Shared, name: str) -> Household:
+            household: Household = get(self, name)
+            return _replace(household, slots=tuple(s for s in household.slots if s.hold is None))
+
+        return taken
+
+    _patch(Shared, "get", blind)
 
 
 # --- the rules

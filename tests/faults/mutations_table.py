@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.faults.crash import crash, servers
-from tests.faults.mutations import MUTATIONS, NAMED
+from tests.faults.mutations import MUTATIONS, NAMED, SHARED
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,10 @@ def _run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
 def _real(name: str, brokers: str, redis: str, seconds: float) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            outcome = crash(brokers, redis, Path(folder), 5, seconds=seconds, mutation=name)
+            homes = name in SHARED
+            outcome = crash(
+                brokers, redis, Path(folder), 5, seconds=seconds, mutation=name, homes=homes
+            )
         except (AssertionError, ValueError) as error:
             return f"no rest: {str(error).splitlines()[0][:80]}"
     defects = outcome.report.defects

@@ -40,11 +40,38 @@ def test_a_few_crashes_break_no_promise(
     assert outcome.disturbances.total() >= 3
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_minutes_of_crashes_break_no_promise(
+@pytest.mark.timeout(400)
+def test_three_workers_and_shared_households_end_exact(
     kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    outcome = crash(kafka.bootstrap, redis_server.url, tmp_path, seeded(2), seconds=240, workers=3)
+    outcome = crash(
+        kafka.bootstrap,
+        redis_server.url,
+        tmp_path,
+        seeded(3),
+        seconds=15,
+        crashes=3,
+        workers=3,
+        homes=True,
+    )
+    check(outcome)
+    assert outcome.refused_for_households > 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("homes", [False, True])
+def test_minutes_of_crashes_break_no_promise(
+    kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path, *, homes: bool
+) -> None:
+    outcome = crash(
+        kafka.bootstrap,
+        redis_server.url,
+        tmp_path,
+        seeded(2),
+        seconds=240,
+        workers=3,
+        homes=homes,
+    )
     check(outcome)
     assert outcome.disturbances.total() >= 20

@@ -8,8 +8,9 @@ import random
 import msgspec
 import pytest
 
+from governor.core.household import Hold, Household, Slot
 from governor.core.standing import STRANGER, ControlState, Scope, Standing
-from governor.ledger.protocol import Change, Ledger, earliest_wake
+from governor.ledger.protocol import Change, HouseholdChange, Ledger, earliest_wake
 from tests.ledger.people import NOW, entry, settled_person, standing
 
 FAR = NOW + 10**9
@@ -178,3 +179,64 @@ async def test_nothing_lost_no_hint_is_missing_whatever_the_writers_do(
     # Claiming has put right what lost commits left behind.
     left = [at for at in wakes.values() if at is not None]
     assert await ledger.next_due() == min(left, default=None)
+
+
+# Households.
+
+
+async def test_an_unknown_household_is_empty_and_a_written_one_comes_back(ledger: Ledger) -> None:
+    assert await ledger.households(["h", "i"]) == [Household(), Household()]
+    assert await ledger.households([]) == []
+    assert await ledger.commit_households([]) == []
+    full = Household(3, (slot(1), slot(2, topic=None), slot(3, refunded=True), slot(4, held=True)))
+    assert await ledger.commit_households([HouseholdChange("h", 0, full)]) == [True]
+    assert await ledger.households(["i", "h"]) == [Household(), full]
+
+
+async def test_a_household_is_written_over_its_version_alone_and_hurts_no_other(
+    ledger: Ledger,
+) -> None:
+    first = [HouseholdChange("a", 0, Household(1)), HouseholdChange("b", 0, Household(7))]
+    assert await ledger.commit_households(first) == [True, True]
+    rivals = [
+        HouseholdChange("a", 0, Household(1, (slot(1),))),
+        HouseholdChange("b", 7, Household(8, (slot(2),))),
+        HouseholdChange("a", 1, Household(4, (slot(3),))),
+    ]
+    assert await ledger.commit_households(rivals) == [False, True, True]
+    assert await ledger.households(["a", "b"]) == [
+        Household(4, (slot(3),)),
+        Household(8, (slot(2),)),
+    ]
+
+
+async def test_a_household_and_a_person_of_one_name_are_two(ledger: Ledger) -> None:
+    await write(ledger, "a", standing(1))
+    await ledger.commit_households([HouseholdChange("a", 0, Household(5, (slot(1),)))])
+    assert (await ledger.load(["a"]))[1] == [standing(1)]
+    assert await ledger.households(["a"]) == [Household(5, (slot(1),))]
+
+
+async def test_of_a_hundred_reservations_at_once_none_is_lost(ledger: Ledger) -> None:
+    """INVARIANT (never-above-a-cap) of households rests on this."""
+
+    async def reserve(number: int) -> None:
+        while True:
+            [known] = await ledger.households(["h"])
+            await asyncio.sleep(0)
+            after = Household(known.version + 1, (*known.slots, slot(number)))
+            if await ledger.commit_households([HouseholdChange("h", known.version, after)]) == [
+                True
+            ]:
+                return
+
+    await asyncio.gather(*map(reserve, range(100)))
+    [known] = await ledger.households(["h"])
+    assert known.version == 100
+    assert {one.id for one in known.slots} == set(range(100))
+
+
+def slot(number: int, *, topic: int | None = 5, refunded: bool = False, held: bool = False) -> Slot:
+    hold = Hold("p_x", 2**64 - number, NOW + 600_000) if held else None
+    fields = (number, NOW + number, "promotional", 2**63 + 1, "mail", topic, 9)
+    return Slot(*fields, refunded=refunded, hold=hold)

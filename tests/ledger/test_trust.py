@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from governor.core.household import Household
 from governor.core.standing import ControlState
-from governor.ledger.protocol import Change, LedgerUnavailable
+from governor.ledger.protocol import Change, HouseholdChange, LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from tests.ledger.people import NOW, standing
@@ -272,15 +273,19 @@ async def test_wiping_deletes_all_of_this_ledger_and_nothing_of_others(redis_url
                 await ledger.commit_control(0, ControlState(1))
                 changes = [Change(f"p{n}", 0, standing(1, NOW)) for n in range(1_200)]
                 await ledger.commit(changes)
+                homes = [HouseholdChange(f"h{n}", 0, Household(1)) for n in range(600)]
+                await ledger.commit_households(homes)
         await redis.set("session:1", "of somebody else")
         before = {name async for name in redis.scan_iter("*", count=1_000)}
         async with opened(redis_url) as ledger:
             assert len({key async for page in ledger.people() for key in page}) == 1_200
+            assert len({key async for page in ledger.household_keys() for key in page}) == 600
             await ledger.wipe()
             assert [page async for page in ledger.people()] == []
+            assert [page async for page in ledger.household_keys()] == []
             assert (await ledger.trust()).epoch is None
         after = {name async for name in redis.scan_iter("*", count=1_000)}
-        own = (b"g:p:{p", b"g:control", b"g:trust", b"g:due", b"{g:due}")
+        own = (b"g:p:{p", b"g:h:{h", b"g:control", b"g:trust", b"g:due", b"{g:due}")
         assert before - after == {name for name in before if name.startswith(own)}
         assert after < before
 

@@ -611,3 +611,61 @@ async def test_what_it_has_read_is_told_on_the_way(monkeypatch: pytest.MonkeyPat
 
 def test_what_was_committed_before_a_loss_is_waited_for_as_long_as_it_may_be_published() -> None:
     assert UNDER_WAY >= PUBLISH_WITHIN
+
+
+HOME = {"id": "home", "per": ["household"], "limit": 2, "window": "30d", "at_cap": "suppress"}
+
+
+async def test_households_are_rebuilt_from_what_went_out_to_their_people(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(caps=[HOME])
+    await here.happen(at("04T11:00"), said("04T11:00"), said("04T11:00", person="p-43"))
+    await here.happen(at("10:00"), candidate("10:00", "a", household="h-7"))
+    await here.happen(at("10:01"), candidate("10:01", "b", household="h-7", person="p-43"))
+    await here.happen(at("10:02"), candidate("10:02", "c", household="h-7"))
+    failed = about("feedback", "05T11:00", message="b", kind="bounced", person="p-43")
+    await here.happen(at("11:00"), failed)
+    real = cast("MemoryLedger", here.ledger)
+    [home] = await real.households([NAMES.of("h-7")])
+    assert [slot.refunded for slot in home.slots] == [False, True]
+    again = MemoryLedger()
+    for now in (at("11:01"), at("11:02")):
+        await here.restore(monkeypatch, again, Source(now=now))
+        assert again.household_keys() == real.household_keys()
+        [back] = await again.households([NAMES.of("h-7")])
+        assert [replace(slot, seq=0) for slot in back.slots] == [
+            replace(slot, seq=0) for slot in home.slots
+        ]
+    here.ledger = again
+    found = await here.happen(at("11:03"), candidate("11:03", "d", household="h-7", person="p-43"))
+    assert [OUTCOME_NAMES[one.verdict.outcome] for one in found] == ["release"]
+    later = candidate("11:04", "e", household="h-7", person="p-43")
+    (last,) = await here.happen(at("11:04"), later)
+    assert last.verdict.code == "household_cap"
+
+
+async def test_a_household_that_lost_its_end_is_the_same_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = gate(caps=[HOME])
+    await here.happen(at("04T11:00"), said("04T11:00"))
+    await here.happen(at("10:00"), candidate("10:00", "a", household="h-7"))
+    before = Snapshot(here, at("10:00"))
+    await here.happen(at("10:30"), candidate("10:30", "b", household="h-7"))
+    await here.happen(at("10:40"), about("feedback", "05T10:40", message="b", kind="failed"))
+    real = cast("MemoryLedger", here.ledger)
+    # What is known of the person is there, what is known of the household is an hour old.
+    real._households = before.ledger._households
+    await here.restore(monkeypatch, real, before.source(at("11:00")))
+    [home] = await real.households([NAMES.of("h-7")])
+    assert [slot.refunded for slot in home.slots] == [False, True]
+
+
+async def test_without_a_cap_by_household_none_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = gate(caps=[CAP])
+    await here.happen(at("04T11:00"), said("04T11:00"))
+    await here.happen(at("10:00"), candidate("10:00", "a", household="h-7"))
+    again = MemoryLedger()
+    await here.restore(monkeypatch, again, Source(now=at("11:00")))
+    assert again.household_keys() == []

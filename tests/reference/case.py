@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.reference import standing
-from tests.reference.facts import Message, Person
+from tests.reference.facts import Message, Person, Send
 from tests.reference.times import HOUR, is_allowed, parse_allow, wall_instants
 
 
@@ -20,6 +21,21 @@ class Case:
     message: Message
     now: int
     outranked: bool = False
+    people: Mapping[str, Person] = field(default_factory=dict)
+
+    @property
+    def household(self) -> str | None:
+        """Whose household it is for: the message says so, or else the person's profile."""
+        return self.message.data.get("household") or self.person.profile.get("household")
+
+    @property
+    def household_sends(self) -> list[Send]:
+        """All that anybody ever got as one of the household, without one the person's own."""
+        home = self.household
+        if home is None:
+            return self.person.sends
+        every = [send for person in self.people.values() for send in person.sends]
+        return [send for send in every if send.household == home]
 
     @property
     def category(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Send:
     techniques: list[str]
     offer_ends_at: int | None
     exposure: float
+    household: str | None = None
     refunded: bool = False
     was_refunded: bool = False
 

@@ -38,7 +38,7 @@ class Reference:
         self.policy = policy
         self.with_findings = with_findings
         self.arbitration: dict[str, Any] = policy.get("arbitration") or {}
-        self.ahead: list[str] = []
+        self.ahead: dict[str, list[str]] = {}
         self.channels = named_channels(policy)
         self.people: dict[str, Person] = {}
         self.controls: list[dict[str, Any]] = []
@@ -87,14 +87,14 @@ class Reference:
             if event["type"] != "candidate":
                 woken |= self.apply(event, now)
         keys = self.arbitration.get("rank", ["priority", "value", "created_at"])
-        for name, person in self.people.items():
-            self.ahead = []
-            waiting = person.waiting()
-            due = {m.data["id"] for m in waiting if now in self.times_of(m)}
-            for message in sorted(waiting, key=lambda m: m.rank(keys)):
-                identity = message.data["id"]
-                if identity in due or (name, identity) in woken:
-                    self.judge(name, message, now, woken_early=identity not in due)
+        self.ahead = {}
+        waiting = [(m, name) for name, person in self.people.items() for m in person.waiting()]
+        due = {(name, m.data["id"]) for m, name in waiting if now in self.times_of(m)}
+        # Of one household the best goes first, whoever it is for.
+        for message, name in sorted(waiting, key=lambda one: (one[0].rank(keys), one[1])):
+            identity = (name, message.data["id"])
+            if identity in due or identity in woken:
+                self.judge(name, message, now, woken_early=identity not in due)
         for event in events:
             if event["type"] == "candidate":
                 self.fresh(event["data"], now, urgent=event.get("urgent") is True)
@@ -181,9 +181,9 @@ class Reference:
 
     def judge(self, name: str, message: Message, now: int, *, woken_early: bool) -> None:
         """Judge a message now, publish what is new, and log a release."""
-        case = Case(self.policy, self.people[name], self.controls, message, now)
+        case = Case(self.policy, self.people[name], self.controls, message, now, people=self.people)
         if message.closes is not None and now >= message.closes:
-            verdict = self.judge_at_closing(case, now)
+            verdict = self.judge_at_closing(case, now, self.ahead.get(name, []))
         else:
             verdict = judge_message(case, now, woken_early=woken_early)
             if message.closes is not None and verdict.outcome != "suppress":
@@ -202,16 +202,16 @@ class Reference:
         if verdict.outcome == "release":
             message.released = True
             case.person.sends.append(self.entry(case, verdict.variant, now))
-            self.ahead.append(message.data["id"])
+            self.ahead.setdefault(name, []).append(message.data["id"])
 
-    def judge_at_closing(self, case: Case, now: int) -> Verdict:
+    def judge_at_closing(self, case: Case, now: int, ahead: list[str]) -> Verdict:
         """Judge a message whose window closes; what lost to those before it may be dropped."""
         verdict = judge_message(case, now, woken_early=False)
         dropped = self.arbitration.get("losers") == "suppress" and not case.skips("arbitration")
-        if verdict.outcome == "release" or not self.ahead or not dropped:
+        if verdict.outcome == "release" or not ahead or not dropped:
             return verdict
         everything = case.person.sends
-        case.person.sends = [send for send in everything if send.message not in self.ahead]
+        case.person.sends = [send for send in everything if send.message not in ahead]
         without = judge_message(case, now, woken_early=False)
         case.person.sends = everything
         if without.outcome != "release":
@@ -230,6 +230,7 @@ class Reference:
             techniques=list(variant["techniques"]),
             offer_ends_at=variant["offer_ends_at"],
             exposure=exposure_of(case, variant, now),
+            household=case.household,
         )
 
     def decision(self, case: Case, verdict: Verdict, now: int) -> dict[str, Any]:

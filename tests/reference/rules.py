@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,8 +125,8 @@ def _rolling(sends: list[Send], width: int, now: int) -> int:
     return sum(1 for send in sends if send.at > now - width)
 
 
-def _counted(case: Case) -> list[Send]:
-    return [send for send in case.person.sends if send.counts and not send.refunded]
+def _counted(sends: Iterable[Send]) -> list[Send]:
+    return [send for send in sends if send.counts and not send.refunded]
 
 
 def quota(case: Case, now: int) -> Iterator[Finding]:
@@ -157,15 +157,18 @@ def one_cap(case: Case, cap: dict[str, Any], variant: dict[str, Any], now: int) 
             and signal["at"] > now - duration(cap["window"])
         ]
         return "silence_after_refusal" if silent else None
-    shared = [key for key in cap.get("per") or ["person"] if key not in ("person", "household")]
+    per = cap.get("per") or ["person"]
+    shared = [key for key in per if key not in ("person", "household")]
+    together = "household" in per and "person" not in per
     group = [
         send
-        for send in _counted(case)
+        for send in _counted(case.household_sends if together else case.person.sends)
         if matches(cap.get("match"), send.attributes)
         and all(send.attributes[key] == attributes[key] for key in shared)
     ]
     if "min_gap" in cap:
-        return "min_gap" if _rolling(group, duration(cap["min_gap"]), now) else None
+        code = "household_cap" if together else "min_gap"
+        return code if _rolling(group, duration(cap["min_gap"]), now) else None
     if cap["window"].startswith("calendar "):
         unit = cap["window"].split()[1]
         count = max(
@@ -176,7 +179,8 @@ def one_cap(case: Case, cap: dict[str, Any], variant: dict[str, Any], now: int) 
         )
     else:
         count = _rolling(group, duration(cap["window"]), now)
-    return "cap_reached" if count >= _open_slots(case, cap) else None
+    code = "household_cap" if together else "cap_reached"
+    return code if count >= _open_slots(case, cap) else None
 
 
 def _open_slots(case: Case, cap: dict[str, Any]) -> int:
@@ -200,7 +204,7 @@ def caps(case: Case, variant: dict[str, Any], now: int) -> Iterator[Finding]:
             outcome = cap.get("at_cap", "defer")
             yield Finding("caps", outcome, code, id=cap["id"], timed=True)
     most = (case.person.profile.get("comfort") or {}).get("max_per_week")
-    if most is not None and _rolling(_counted(case), 7 * DAY, now) >= most:
+    if most is not None and _rolling(_counted(case.person.sends), 7 * DAY, now) >= most:
         yield Finding("caps", "defer", "cap_reached", id="comfort", timed=True)
 
 
@@ -220,7 +224,9 @@ def sum_of(case: Case, variant: dict[str, Any], now: int) -> dict[str, float] | 
     section = case.section("intrusiveness")
     if section is None:
         return None
-    pressing = [send for send in _counted(case) if send.at > now - history(case.policy)]
+    pressing = [
+        send for send in _counted(case.person.sends) if send.at > now - history(case.policy)
+    ]
     pressure = score.pressure(section, pressing, now)
     exposure = exposure_of(case, variant, now)
     ceiling = score.ceiling(section, case.person, case.now)
@@ -238,7 +244,7 @@ def exposure_of(case: Case, variant: dict[str, Any], now: int) -> float:
     if case.section("intrusiveness") is None:
         return 0.0
     topic = case.message.data.get("topic")
-    recent = [send for send in _counted(case) if send.at > now - 7 * DAY]
+    recent = [send for send in _counted(case.person.sends) if send.at > now - 7 * DAY]
     repeats = sum(1 for send in recent if topic is not None and send.attributes["topic"] == topic)
     return score.exposure(case.policy, variant, repeats, edge=near_an_edge(case, variant, now))
 
@@ -277,7 +283,7 @@ def human_touch(case: Case, variant: dict[str, Any], now: int) -> Iterator[Findi
     contacts = [s["at"] for s in case.person.signals if s["kind"] == "human_contacted"]
     since = max([*contacts, now - history(case.policy) + 1])
     outcome = section.get("then", "defer")
-    sent = [send for send in _counted(case) if send.at >= since]
+    sent = [send for send in _counted(case.person.sends) if send.at >= since]
     if "messages" in section and len(sent) >= section["messages"]:
         yield Finding("human_touch", outcome, "needs_human", id="messages")
     said = [s for s in case.person.signals if s["kind"] in _listed(section.get("signals", []))]

@@ -113,7 +113,8 @@ def _slots(case: Case) -> set[int]:
     budget = (case.section("persuasion") or {}).get("budget")
     texts += [budget["window"]] if budget else []
     widths = {duration(text) for text in texts if not text.startswith("calendar")} | {7 * DAY}
-    starts = {send.at for send in case.person.sends} | {s["at"] for s in case.person.signals}
+    sends = [*case.person.sends, *case.household_sends]
+    starts = {send.at for send in sends} | {s["at"] for s in case.person.signals}
     return {at + width for at in starts for width in widths}
 
 

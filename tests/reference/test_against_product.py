@@ -14,6 +14,7 @@ from governor.core.policy import Policy
 from governor.simulate import read_events, simulate
 from tests.reference.compare import Events, Line, by_person, essence
 from tests.reference.histories import history
+from tests.reference.households import shared_history
 from tests.reference.reference import Reference
 
 EVERYDAY = 150
@@ -33,9 +34,9 @@ def played(policy: dict[str, Any], events: Events, folder: Path) -> tuple[list[L
     return [json.loads(line) for line in lines], len(dead)
 
 
-def made(seed: int, *, wide: bool = False) -> tuple[dict[str, Any], Events]:
+def made(seed: int, *, wide: bool = False, shared: bool = False) -> tuple[dict[str, Any], Events]:
     """Return the history of a seed, without a mode for a quota that its policy does not have."""
-    policy, events = history(seed, wide=wide)
+    policy, events = (shared_history if shared else history)(seed, wide=wide)
     quotas = any("quota" in category for category in policy["categories"].values())
     if not quotas and "modes" in policy:
         policy["modes"] = {k: v for k, v in policy["modes"].items() if k != "caps.quota"}
@@ -66,9 +67,9 @@ def _alike(mine: Line, theirs: Line) -> bool:
     return all(math.isclose(points[part], shown[part], abs_tol=1e-4) for part in points)
 
 
-def agreed(seed: int, folder: Path, *, wide: bool = False) -> None:
+def agreed(seed: int, folder: Path, *, wide: bool = False, shared: bool = False) -> None:
     """Hold both against each other, decision by decision of each person."""
-    policy, events = made(seed, wide=wide)
+    policy, events = made(seed, wide=wide, shared=shared)
     found = disagreement(policy, events, *played(policy, events, folder))
     assert not found, f"seed {seed}: {found}"
 
@@ -79,17 +80,24 @@ def test_the_product_decides_what_the_reference_decides(first: int, tmp_path: Pa
         agreed(seed, tmp_path)
 
 
+@pytest.mark.parametrize("first", range(0, EVERYDAY, AT_ONCE))
+def test_the_product_counts_households_as_the_reference_does(first: int, tmp_path: Path) -> None:
+    for seed in range(first, first + AT_ONCE):
+        agreed(seed, tmp_path, shared=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(
     os.environ.get("HYPOTHESIS_PROFILE") != "deep", reason="only with HYPOTHESIS_PROFILE=deep"
 )
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("wide", [False, True])
 def test_the_product_decides_what_the_reference_decides_on_thousands(
-    tmp_path: Path, *, wide: bool
+    tmp_path: Path, *, wide: bool, shared: bool
 ) -> None:
     for seed in DEEP:
-        agreed(EVERYDAY + seed, tmp_path, wide=wide)
+        agreed(EVERYDAY + seed, tmp_path, wide=wide, shared=shared)
 
 
 def test_a_difference_is_seen(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
+from governor.core.household import Household
 from governor.core.standing import ControlState, Standing
 from governor.ledger.memory import MemoryLedger
-from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
+from governor.ledger.protocol import Change, HouseholdChange, Ledger, LedgerUnavailable
 
 
 class SharedLedger(MemoryLedger):
@@ -33,6 +34,17 @@ class SharedLedger(MemoryLedger):
         await self._others()
         return await super().commit_control(expected, state)
 
+    async def households(self, keys: Sequence[str]) -> list[Household]:
+        """Load, and let others go on before the answer arrives."""
+        found = await super().households(keys)
+        await self._others()
+        return found
+
+    async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
+        """Let others go on before the changes arrive."""
+        await self._others()
+        return await super().commit_households(changes)
+
     async def _others(self) -> None:
         for _ in range(next(self._turns, 0)):
             await asyncio.sleep(0)
@@ -42,7 +54,8 @@ class FailingLedger:
     """A ledger that answers nothing on the calls that *fails* names.
 
     Each is a call as `load`, `commit` (nothing is written) or `answer` (all is written, and the
-    answer is lost); calls that are not named go through.
+    answer is lost), and `households`, `reserve` and `reserved` the same for households; calls that
+    are not named go through.
     """
 
     def __init__(self, ledger: Ledger, fails: Iterable[str] = ()) -> None:
@@ -69,6 +82,18 @@ class FailingLedger:
         """Write, unless this call fails."""
         self._fail("control")
         return await self.ledger.commit_control(expected, state)
+
+    async def households(self, keys: Sequence[str]) -> list[Household]:
+        """Load, unless this call fails."""
+        self._fail("households")
+        return await self.ledger.households(keys)
+
+    async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
+        """Write, unless this call fails before or after."""
+        self._fail("reserve")
+        written = await self.ledger.commit_households(changes)
+        self._fail("reserved")
+        return written
 
     async def claim(self, until: int, limit: int) -> list[str]:
         """Claim as usual."""

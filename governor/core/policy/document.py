@@ -246,6 +246,11 @@ class Policy(Section):
         weighed = self.intrusiveness.channels if self.intrusiveness else ()
         return CHANNELS.union(*named, weighed)
 
+    @cached_property
+    def by_household(self) -> bool:
+        """Tell whether any cap counts by household, so that households are written down."""
+        return any(cap.by_household for cap in self.caps)
+
     @classmethod
     def flaws(cls, written: Mapping[str, Any], /) -> Iterator[Flaw]:
         """Name what the sections say against each other."""

@@ -171,7 +171,8 @@ class Cap(Section):
     )
     per: Groups = Field(
         default=("person",),
-        description="Count separately for each of these; holds `person` (default) or `household`.",
+        description="Count separately for each of these; holds `person` (default) or `household`, "
+        "what all its people get together (somebody without a household counts alone).",
     )
     limit: Count | None = Field(
         default=None,
@@ -206,6 +207,11 @@ class Cap(Section):
         if reserve is None or priority >= reserve.priority_at_least:
             return limit
         return limit - reserve.slots
+
+    @property
+    def by_household(self) -> bool:
+        """Tell whether it counts what a whole household gets."""
+        return "household" in self.per and "person" not in self.per
 
     @classmethod
     def flaws(cls, written: Mapping[str, Any], /) -> Iterator[Flaw]:

@@ -51,7 +51,6 @@ def _within(entry: object, keys: list[str], value: str | None) -> Place | None:
 NOT_BUILT: tuple[tuple[str, Find], ...] = (
     ("section `presets`", _at("presets")),
     ("section `fairness`", _at("fairness")),
-    ("`per: household` of section `caps`", _in_each(("caps",), "per", "household")),
     ("`ledger: suppress` of section `unavailable`", _at("unavailable", "ledger", value="suppress")),
 )
 

@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from governor.core import model
 from governor.core.calendar import calendar_window
 from governor.core.case import Case
@@ -11,6 +13,8 @@ from governor.core.policy import Cap, Quota, Window
 from governor.core.review import reviewed
 from governor.core.standing import REFUNDED, Entry, name64
 from governor.core.verdict import Finding, Outcome
+
+replace = msgspec.structs.replace
 
 _OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
 _WEEK = Window("rolling", 7 * DAY, "7d")
@@ -59,16 +63,19 @@ def _cap(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
     outcome = _OUTCOMES[cap.at_cap]
     if cap.silence_after is not None:
         return _silence(case, variant, cap, at)
+    code = "household_cap" if cap.by_household else None
+    if cap.by_household and case.household is not None:
+        case = replace(case, standing=replace(case.standing, log=case.household))
     belongs = _belongs(case, variant, cap)
     if cap.min_gap is not None:
         log = reversed(case.standing.log)
         last = next((e.at for e in log if e.counts and counted(e) and belongs(e)), None)
-        return _gap(case, variant, cap, cap.min_gap, last, at)
+        return _gap(case, variant, cap, last, at, code or "min_gap")
     assert cap.window is not None  # noqa: S101
     log_part = _since(case, at - cap.window.longest - (0 if cap.window.ms else _CALENDAR_SLACK))
     sends = [e.at for e in log_part if e.counts and counted(e) and belongs(e)]
-    limit = cap.open_to(case.candidate.priority)
-    return _limit(case, variant, cap.id, limit, cap.window, sends, at, outcome)
+    limit, code = cap.open_to(case.candidate.priority), code or "cap_reached"
+    return _limit(case, variant, cap.id, limit, cap.window, sends, at, outcome, code)
 
 
 def _since(case: Case, moment: int) -> Sequence[Entry]:
@@ -163,15 +170,16 @@ def _calendar(
 
 
 def _gap(
-    case: Case, variant: model.Variant, cap: Cap, gap: int, last: int | None, at: int
+    case: Case, variant: model.Variant, cap: Cap, last: int | None, at: int, code: str
 ) -> Finding:
+    gap = cap.min_gap or 0
     near = last is not None and last > at - gap
     return case.finding(
         "caps",
         cap.id,
         variant,
         outcome=_OUTCOMES[cap.at_cap] if near else Outcome.RELEASE,
-        code="min_gap",
+        code=code,
         limit=gap / SECOND,
         observed=None if last is None else (at - last) / SECOND,
         eligible_at=None if last is None else ceil_second(last + gap),

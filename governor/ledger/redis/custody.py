@@ -31,6 +31,7 @@ class Custody(Wire):
     def __init__(self, client: Client, timeout: float, prefix: str) -> None:
         super().__init__(client, timeout)
         self._people = prefix + "p:{"
+        self._homes = prefix + "h:{"
         self._control = prefix + "control"
         self._trust = prefix + "trust"
         self._restoring = prefix + "restoring"
@@ -95,13 +96,14 @@ class Custody(Wire):
         async with self._asking("be emptied"):
             first = (self._trust, self._control, self._due, self._announced)
             await self._send([("DEL", key) for key in first])
-        async for keys in self._pages():
-            async with self._asking("be emptied"):
-                await self._send([("DEL", key) for key in keys])
+        for kind in (self._people, self._homes):
+            async for keys in self._pages(kind):
+                async with self._asking("be emptied"):
+                    await self._send([("DEL", key) for key in keys])
 
     async def people(self) -> AsyncIterator[list[str]]:
         """Yield, in pages, the key of every person; one may come twice."""
-        async for places in self._pages():
+        async for places in self._pages(self._people):
             yield [place.decode()[len(self._people) : -1] for place in places]
 
     async def check_server(self) -> int:
@@ -129,8 +131,8 @@ class Custody(Wire):
                 with suppress(LedgerUnavailable):
                     await self._lease("keep")
 
-    async def _pages(self) -> AsyncIterator[list[bytes]]:
-        match = self._people.replace("{", "[{]") + "*"
+    async def _pages(self, kind: str) -> AsyncIterator[list[bytes]]:
+        match = kind.replace("{", "[{]") + "*"
         if isinstance(self._client, RedisCluster):
             async with self._asking("be listed"):
                 keys = [key async for key in self._client.scan_iter(match, count=_PAGE)]

@@ -1,8 +1,9 @@
 """The ledger in Redis: one record per person, compared and written by version, and a due index.
 
-Keys: `<prefix>p:{<pseudonym>}` a standing, `<prefix>control`, `<prefix>trust`, `<prefix>due` the
-index of hints, and beside it `{<prefix>due}:by` the version that each hint was announced for;
-`<prefix>restoring` while somebody fills the ledger.
+Keys: `<prefix>p:{<pseudonym>}` a standing, `<prefix>h:{<pseudonym>}` a household,
+`<prefix>control`, `<prefix>trust`, `<prefix>due` the index of hints, and beside it
+`{<prefix>due}:by` the version that each hint was announced for; `<prefix>restoring` while somebody
+fills the ledger.
 
 INVARIANT (nothing-lost): before a standing with something waiting is written, its version is
 announced and its hint is no later than its earliest wake_at. Only a commit that stood, or a claim
@@ -20,7 +21,7 @@ from governor.core.standing import ControlState, Standing
 from governor.ledger import packing
 from governor.ledger.protocol import Change, LedgerUnavailable, earliest_wake
 from governor.ledger.redis.client import Client, Guard, connect
-from governor.ledger.redis.custody import Custody
+from governor.ledger.redis.households import HouseholdStore
 from governor.ledger.redis.wire import Command, Script
 
 _Hint = tuple[str, int, int | None]  # key, version, earliest wake_at
@@ -30,7 +31,7 @@ _COMMIT, _CLAIM, _SETTLE = map(Script, ("commit.lua", "claim.lua", "settle.lua")
 _WOKEN = 2  # commit.lua: written over a standing that had something waiting
 
 
-class RedisLedger(Custody):
+class RedisLedger(HouseholdStore):
     """A ledger in one Redis, a replicated one, or a cluster.
 
     An answer that takes longer than *timeout* seconds ends a call with LedgerUnavailable, and so
@@ -48,8 +49,7 @@ class RedisLedger(Custody):
         guard: Guard | None = None,
     ) -> None:
         opened = connect(client, timeout, guard) if isinstance(client, str) else client
-        super().__init__(opened, timeout, prefix)
-        self._guard = guard
+        super().__init__(opened, timeout, prefix, guard)
         self._claim_ms = lease
 
     async def load(self, keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:

@@ -55,7 +55,7 @@ def reached(
     if "caps" in category.skips:
         return codes
     counted = [one for one in taken if one.counts]
-    for cap in rules.caps:
+    for cap in rules.caps_of_people:
         if message.matched(cap.get("match", {})):
             codes |= _cap(cap, message, at, counted, zone, signs)
     most = ((profile or {}).get("comfort") or {}).get("max_per_week")

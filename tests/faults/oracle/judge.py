@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.faults.oracle.book import Book, Candidate
+from tests.faults.oracle.households import wrong_households
 from tests.faults.oracle.life import Bounds, wrong_decisions
 from tests.faults.oracle.verdicts import (
     Said,
@@ -76,3 +77,4 @@ def _defects(
         people[candidate.person].append((candidate, one))
     for mine in people.values():
         yield from wrong_decisions(book, mine, bounds)
+    yield from wrong_households(book, said)

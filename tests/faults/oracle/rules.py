@@ -67,8 +67,21 @@ class Rules:
         named = [c for entry in (*self.caps, *self.hours) for c in _channels(entry)]
         self.channels = {*CHANNELS, *named}
 
+    @property
+    def caps_of_people(self) -> list[Json]:
+        return [cap for cap in self.caps if not _by_household(cap)]
+
+    @property
+    def caps_of_households(self) -> list[Json]:
+        return [cap for cap in self.caps if _by_household(cap)]
+
     def needs_review(self, message: Message) -> bool:
         return any(message.matched(rule["when"]) for rule in self.reviews)
+
+
+def _by_household(cap: Json) -> bool:
+    per = cap.get("per", ["person"])
+    return "household" in per and "person" not in per
 
 
 def _channels(entry: Json) -> list[str]:

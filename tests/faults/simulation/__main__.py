@@ -9,8 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
-from tests.faults.mutations import MUTATIONS, apply
+from tests.faults.mutations import MUTATIONS, SHARED, apply
 from tests.faults.simulation.play import Played, load, play
 
 _AT_ONCE = 20
@@ -23,7 +24,9 @@ def main() -> int:
     seeds = range(options.first, options.first + options.runs)
     began, bad, again = time.perf_counter(), 0, 0
     faults: Counter[str] = Counter()
-    for played in _play(seeds, options.jobs, options.mutation):
+    for played in _play(
+        seeds, options.jobs, options.mutation, homes=options.homes or options.mutation in SHARED
+    ):
         faults.update(played.faults)
         again += played.report.repeated_releases
         if options.runs == 1:
@@ -50,21 +53,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="how many processes")
     parser.add_argument("--most", type=int, default=10, help="end after so many bad runs")
     parser.add_argument("--faults", action="store_true", help="count what went wrong, and where")
+    parser.add_argument("--homes", action="store_true", help="people share households")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), help="break the product first")
     return parser.parse_args()
 
 
-def _play(seeds: range, jobs: int, mutation: str | None) -> Iterator[Played]:
+def _play(seeds: range, jobs: int, mutation: str | None, *, homes: bool) -> Iterator[Played]:
     if jobs == 1:
         _begin(mutation)
-        policy = load()
+        policy = load(homes=homes)
         for seed in seeds:
             yield play(seed, policy)
         return
     starts = range(seeds.start, seeds.stop, _AT_ONCE)
     parts = [range(start, min(start + _AT_ONCE, seeds.stop)) for start in starts]
+    several = partial(_several, homes=homes)
     with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(mutation,)) as pool:
-        for done in pool.map(_several, parts):
+        for done in pool.map(several, parts):
             yield from done
 
 
@@ -74,8 +79,8 @@ def _begin(mutation: str | None) -> None:
         apply(mutation)
 
 
-def _several(seeds: range) -> list[Played]:
-    policy = load()
+def _several(seeds: range, *, homes: bool) -> list[Played]:
+    policy = load(homes=homes)
     return [play(seed, policy) for seed in seeds]
 
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
+from governor.core.household import Household
 from governor.core.standing import ControlState, Standing
 from governor.ledger.memory import MemoryLedger
-from governor.ledger.protocol import Change, LedgerUnavailable
+from governor.ledger.protocol import Change, HouseholdChange, LedgerUnavailable
 from tests.faults.simulation.faults import Faults
 
 _LEASE = 2_000
@@ -59,6 +60,20 @@ class Link:
         if self._faults.partial("control"):
             raise LedgerUnavailable("the answer to a control was lost")
         await self._faults.point("after control")
+        return written
+
+    async def households(self, keys: Sequence[str]) -> list[Household]:
+        await self._reach("households")
+        found = await self._store.ledger.households(keys)
+        await self._faults.point("after households")
+        return found
+
+    async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
+        await self._reach("reserve")
+        written = await self._store.ledger.commit_households(changes)
+        if self._faults.partial("reserve"):
+            raise LedgerUnavailable("the answer of a household was lost")
+        await self._faults.point("after reserve")
         return written
 
     async def claim(self, until: int, limit: int) -> list[str]:

@@ -44,6 +44,15 @@ def test_nor_where_messages_gather_and_losers_are_dropped(first: int) -> None:
     assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
 
 
+@pytest.mark.parametrize("first", range(0, 80, 20))
+def test_no_interleaving_gives_a_household_more_than_its_caps(first: int) -> None:
+    policy = load(homes=True)
+    runs = [play(seed, policy) for seed in range(first, first + 20)]
+    found = {run.seed: run.defects[:3] for run in runs if run.defects}
+    assert not found, f"python -m tests.faults.simulation --homes --first {next(iter(found))}"
+    assert any(name.endswith((" reserve", " households")) for run in runs for name in run.faults)
+
+
 def test_the_same_seed_gives_the_same_run(policy: Policy) -> None:
     once, again = play(11, policy), play(11, policy)
     assert (once.report, once.faults, once.steps) == (again.report, again.faults, again.steps)

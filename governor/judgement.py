@@ -1,0 +1,45 @@
+"""What comes up for the gate at one moment, and what came of it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from governor.core import model
+from governor.core.incoming import Incoming, Told
+from governor.core.resolution import Handover, Resolution
+from governor.core.setting import Taken
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """What has come up at one moment, in the order in which it came.
+
+    `due` are the keys of people with something to look at now.
+    """
+
+    told: Sequence[Told] = ()
+    fresh: Sequence[Incoming] = ()
+    controls: Sequence[model.Control] = ()
+    due: Sequence[str] = ()
+
+
+class Judgement(msgspec.Struct):
+    """What came of the arrivals: what to publish, what to refuse, and what it took.
+
+    `more` tells that more people than were asked for have something due.
+    """
+
+    resolutions: list[Resolution] = msgspec.field(default_factory=list)
+    rejected: list[tuple[Incoming, str]] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
+    handovers: list[Handover] = msgspec.field(default_factory=list)
+    conflicts: int = 0
+    more: bool = False
+    seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
+
+    def add(self, taken: Taken) -> None:
+        """Take in what one person's turn came to."""
+        self.resolutions += taken.resolutions
+        self.rejected += taken.rejected
+        self.notes += taken.notes
+        self.handovers += [taken.handover] if taken.handover else []
