@@ -87,26 +87,40 @@ def _hold(result: Result, form: Form, console: Console) -> int:
 def _run(form: Form, console: Console) -> Result:
     began = time.monotonic()
     result = Result(form.name, describe(), load_policy(POLICY).revision, form.rounds)
-    measure(form, result, console)
-    uvloop.run(_store(form, result, console))
-    if form.events:
-        log = simulation.over_the_email_log()
-        result.simulated = [log] if log is not None else []
-        result.simulated += [simulation.over_made_up_events(count) for count in form.events]
-    result.goals = goals(result)
-    result.load_after, result.seconds = load(), round(time.monotonic() - began, 1)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{form.name}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    for part in (_rounds, _store, _simulations):
+        part(form, result, console)
+        result.load_after, result.seconds = load(), round(time.monotonic() - began, 1)
+        result.goals = goals(result)
+        # A long run that breaks off leaves what it had.
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        console.print(f"after {result.seconds:.0f} s: {path.name} written")
     draw(result, path.with_suffix(".svg"))
     show(result, console)
     console.print(f"written to {os.path.relpath(path)} and .svg")
     return result
 
 
-async def _store(form: Form, result: Result, console: Console) -> None:
-    """Measure what needs Redis alone."""
-    began = time.monotonic()
+def _rounds(form: Form, result: Result, console: Console) -> None:
+    measure(form, result, console)
+
+
+def _store(form: Form, result: Result, console: Console) -> None:
+    console.print("the decision step alone, then the ledger: memory, bursts, many people")
+    uvloop.run(_on_redis(form, result))
+
+
+def _simulations(form: Form, result: Result, console: Console) -> None:
+    if not form.events:
+        return
+    console.print("simulations")
+    log = simulation.over_the_email_log()
+    result.simulated = [log] if log is not None else []
+    result.simulated += [simulation.over_made_up_events(count) for count in form.events]
+
+
+async def _on_redis(form: Form, result: Result) -> None:
     with RedisServer() as redis:
         steps = Steps(redis)
         for number in range(form.rounds + 1):
@@ -118,7 +132,6 @@ async def _store(form: Form, result: Result, console: Console) -> None:
                     result.steps.setdefault(way, []).append(found)
         await steps.close()
         compare_steps(result)
-        console.print(f"decision step measured after {time.monotonic() - began:.0f} s")
         result.memory_bytes = await ledger.memory(redis)
         result.most_allowed = await ledger.most_allowed(redis, 8.0)
         result.flat = await ledger.flat(redis, 1_000, form.many, form.rounds)

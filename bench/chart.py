@@ -10,6 +10,7 @@ from bench.results import Population, Result
 from bench.stage import GOVERNOR
 
 _VERSION = "6.4"
+_MARKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _OURS, _THEIRS = "#1f6f54", "#9aa5b1"
 
 
@@ -18,7 +19,7 @@ def draw(result: Result, path: Path) -> None:
     titles = {"rate": "candidates a second", "per_cpu": "candidates a second of its processor time"}
     spec = {
         "title": {
-            "text": "What each side works off, every round a dot, the bar their median",
+            "text": "What each side works off, every round a dot, the line their median",
             "subtitle": _beneath(result),
             "anchor": "start",
         },
@@ -41,41 +42,43 @@ def _beneath(result: Result) -> str:
 
 
 def _panel(population: Population, measure: str, title: str) -> dict[str, Any]:
-    rows = [
-        {
-            "side": name,
-            "value": run.rate if measure == "rate" else 1e6 / run.cpu_us,
-            "ours": name == GOVERNOR,
-        }
+    values = [
+        (name, run.rate if measure == "rate" else 1e6 / run.cpu_us)
         for name, runs in population.runs.items()
         for run in runs
     ]
-    least = 10 ** math.floor(math.log10(min(float(row["value"]) for row in rows)))
+    least = 10 ** math.floor(math.log10(min(value for _, value in values)))
     x = {
         "type": "quantitative",
         "title": f"{title} (logarithmic)",
         "scale": {"type": "log", "domainMin": least},
-        "axis": {"format": "~s", "tickCount": 4},
+        "axis": {"format": "~s", "values": [least * many for many in _MARKS]},
     }
-    y = {"field": "side", "type": "nominal", "title": None, "sort": list(population.runs)}
-    colour = {"condition": {"test": "datum.ours", "value": _OURS}, "value": _THEIRS}
+    y = {
+        "field": "side",
+        "type": "nominal",
+        "title": None,
+        "sort": list(population.runs),
+        "axis": {"grid": True, "labelLimit": 220},
+    }
+    ours = {"test": f"datum.side === '{GOVERNOR}'", "value": _OURS}
+    colour = {"condition": ours, "value": _THEIRS}
     return {
         "width": 260,
         "height": {"step": 30},
-        "data": {"values": rows},
+        "data": {"values": [{"side": side, "value": value} for side, value in values]},
         "layer": [
             {
-                "mark": {"type": "bar", "height": 14},
+                "mark": {"type": "tick", "thickness": 4, "size": 20},
                 "encoding": {
                     "y": y,
                     "x": {**x, "field": "value", "aggregate": "median"},
-                    "x2": {"datum": least},
                     "color": colour,
                 },
             },
             {
-                "mark": {"type": "point", "filled": True, "color": "black", "size": 16},
-                "encoding": {"y": y, "x": {**x, "field": "value"}},
+                "mark": {"type": "point", "filled": True, "size": 40, "opacity": 0.6},
+                "encoding": {"y": y, "x": {**x, "field": "value"}, "color": colour},
             },
         ],
     }

@@ -22,6 +22,10 @@ class Recorded(msgspec.Struct):
     per_cpu: float
 
 
+class _Baseline(msgspec.Struct):
+    ratios: dict[str, Recorded]
+
+
 class Verdict(msgspec.Struct):
     """How one ratio compares with the one on record."""
 
@@ -54,23 +58,23 @@ def record(result: Result, path: Path = BASELINE) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n")
 
 
+def recorded(path: Path) -> dict[str, Recorded]:
+    """Return the ratios on record."""
+    return msgspec.json.decode(path.read_bytes(), type=_Baseline).ratios
+
+
 def hold(result: Result, path: Path = BASELINE) -> list[Verdict]:
     """Compare the ratios of *result* with those on record."""
-
-    class Baseline(msgspec.Struct):
-        ratios: dict[str, Recorded]
-
-    recorded = msgspec.json.decode(path.read_bytes(), type=Baseline).ratios
-    verdicts = []
+    known, verdicts = recorded(path), []
     for name, ratio in _ratios(result).items():
-        before = recorded.get(name)
+        before = known.get(name)
         if before is not None:
             per_cpu = ratio.per_cpu or 0.0
             verdicts += [
                 Verdict(name, "per processor second", before.per_cpu, per_cpu, FLOOR),
                 Verdict(name, "throughput", before.throughput, ratio.median, STALL),
             ]
-    missing = recorded.keys() - _ratios(result).keys()
+    missing = known.keys() - _ratios(result).keys()
     if missing:
         raise ValueError(f"{path.name}: not measured any more: {', '.join(sorted(missing))}")
     return verdicts

@@ -54,8 +54,7 @@ def latency(stage: Stage, side: Side, records: Records, per_second: float) -> La
     sender = threading.Thread(target=_send, args=(stage, side.reads, records, per_second, start))
     sender.start()
     places = {
-        msgspec.json.decode(value, type=_Sent).id: place
-        for place, (_, value) in enumerate(records)
+        msgspec.json.decode(value, type=_Sent).id: place for place, (_, value) in enumerate(records)
     }
     waits: dict[int, float] = {}
     deadline = start + len(records) / per_second + _PATIENCE
@@ -70,9 +69,7 @@ def latency(stage: Stage, side: Side, records: Records, per_second: float) -> La
             raise RuntimeError(f"{side.name}: {len(waits)} of {len(records)} results in time")
     sender.join()
     consumer.close()
-    counted = sorted(
-        wait * 1000 for place, wait in waits.items() if place >= len(records) * _WARM
-    )
+    counted = sorted(wait * 1000 for place, wait in waits.items() if place >= len(records) * _WARM)
     return Latency(
         per_second, len(counted), _share(counted, 0.5), _share(counted, 0.99), counted[-1]
     )

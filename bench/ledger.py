@@ -20,7 +20,6 @@ from limits.aio.strategies import (
 )
 from redis.asyncio import Redis
 
-from bench import load
 from bench.stage import POLICY
 from bench.step import BATCH, MOVING, SLIDING, STEP, Clock, Steps
 from tests.servers import RedisServer
@@ -120,7 +119,7 @@ async def most_allowed(redis: RedisServer, seconds: float) -> Most:
         allowed, attempts = await _in_bursts(ways, chosen, seconds)
         await steps.close()
     most = {
-        way: {one: _densest(times, _WINDOW - _JITTER) for one, times in by.items()}
+        way: {one: densest(times, _WINDOW - _JITTER) for one, times in by.items()}
         for way, by in allowed.items()
     }
     return Most(
@@ -162,7 +161,8 @@ async def _in_bursts(
     return allowed, attempts
 
 
-def _densest(times: Sequence[float], window: float) -> int:
+def densest(times: Sequence[float], window: float) -> int:
+    """Return how many of *times*, which are in order, lie within one *window* at most."""
     most, start = 0, 0
     for end, at in enumerate(times):
         while times[start] <= at - window:

@@ -1,4 +1,4 @@
-"""The proof that a round was honest work: all decided once, under the whole policy, no cap broken."""
+"""The proof that a round was honest: all decided once, by the whole policy, no cap broken."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +23,10 @@ FINDINGS: Final = Counter(
         ("caps", "per-campaign"): 1,
     }
 )
+
+
+AGREEING: Final = 0.99
+"""Least share of equal outcomes: pressure at the moment of a batch may tip a few."""
 
 
 class Proof(msgspec.Struct):
@@ -76,7 +80,10 @@ def prove(
 def agreement(one: Mapping[str, str], other: Mapping[str, str]) -> float:
     """Return the share of equal outcomes among what both have judged."""
     both = one.keys() & other.keys()
-    return sum(one[name] == other[name] for name in both) / max(len(both), 1)
+    share = sum(one[name] == other[name] for name in both) / max(len(both), 1)
+    if share < AGREEING:
+        raise Broken(f"only {share:.1%} of {len(both)} outcomes agree: the rules are not the same")
+    return share
 
 
 def _no_cap_is_broken(side: Side, policy: Policy, gone: Iterable[Mapping[str, Any]]) -> None:

@@ -66,6 +66,7 @@ def _proofs(population: Population, console: Console) -> None:
         )
     agreeing = [proof.agreeing for proof in population.proofs if proof.agreeing is not None]
     console.print(f"both sides that decide agree on {min(agreeing):.2%} of outcomes or more")
+    console.print(f"all sides together, idle, keep {population.idle_cores:.2f} cores busy")
     for side, found in population.latencies.items():
         words = ", ".join(f"{one.p50:.0f} and {one.p99:.0f} ms" for one in found)
         console.print(

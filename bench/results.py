@@ -38,13 +38,17 @@ class Goal(msgspec.Struct):
 
 
 class Population(msgspec.Struct):
-    """What all sides did with so many people in the ledger."""
+    """What all sides did with so many people in the ledger.
+
+    `idle_cores` is the processor time that all of them take together while none has anything to do.
+    """
 
     people: int
     runs: dict[str, list[Run]] = {}
     proofs: list[Proof] = []
     ratios: dict[str, Ratio] = {}
     latencies: dict[str, list[Latency]] = {}
+    idle_cores: float = 0.0
 
 
 class Result(msgspec.Struct):
@@ -103,11 +107,13 @@ def goals(result: Result) -> list[Goal]:
     steps = result.step_ratios
     most, flat = result.most_allowed, result.flat
     p99 = _p99(result.populations[0].latencies)
-    log = next((one for one in result.simulated if one.what == "e-mail log"), None)
+    log = next((one.cpu_seconds for one in result.simulated if one.what == "e-mail log"), None)
     made = [one.peak_mib for one in result.simulated if one.what == "made-up events"]
+    grown = made[1] / made[0] if len(made) > 1 else None
     over = None
     if most is not None and most.most[SLIDING] > most.limit:
         over = float(most.most[STEP] - most.limit)
+    settled = result.memory_bytes.get(PER_PERSON)
     return [
         _at_least(f"governor / {RULES}, throughput", _median(ratios, RULES), 8),
         _at_most(f"governor / {RULES}, p99 at half of its most", p99, 0.5),
@@ -117,16 +123,10 @@ def goals(result: Result) -> list[Goal]:
         _at_least(f"decision step / {MOVING}", _median(steps, MOVING), 20),
         _at_least(f"decision step / {SLIDING}", _median(steps, SLIDING), 20),
         _at_most("sends above a rolling cap, where the sliding counter has some", over, 0),
-        _at_most(
-            f"bytes of a settled person, {PER_PERSON} sends", result.memory_bytes.get(PER_PERSON), 400
-        ),
+        _at_most(f"bytes of a settled person, {PER_PERSON} sends", settled, 400),
         _at_most("cost among many people / among few", flat.ratio if flat else None, 1.2),
-        _at_most("simulate over the e-mail log, core seconds", log.cpu_seconds if log else None, 10),
-        _at_most(
-            "simulate, peak memory of 10 times the events",
-            made[1] / made[0] if len(made) > 1 else None,
-            2,
-        ),
+        _at_most("simulate over the e-mail log, core seconds", log, 10),
+        _at_most("simulate, peak memory of 10 times the events", grown, 2),
     ]
 
 

@@ -45,6 +45,7 @@ def measure(form: Form, result: Result, console: Console) -> None:
                 turned = [*sides[number % len(sides) :], *sides[: number % len(sides)]]
                 records = _ready(stage, people, max(counts.values()), form, f"r{number}")
                 _round(stage, turned, population, counts, records, console)
+            population.idle_cores = stage.idle(sides)
             compare(population)
             if people == form.populations[0]:
                 _latencies(stage, sides, population, form)

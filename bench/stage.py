@@ -29,6 +29,7 @@ PARTITIONS: Final = 4
 _AT_ONCE = 500
 _PATIENCE = 120.0
 _SMALL = 0.05
+_IDLE = 2.0
 LOOK: Final = 0.05
 """Seconds between two looks at how much is done; looking costs the broker time."""
 
@@ -200,8 +201,16 @@ class Stage:
                 raise RuntimeError(f"{side.name}: {done} of {len(records)} results, then nothing")
             time.sleep(LOOK)
         count = mark[1] - first[1]
-        spent = [(b - a) / count * 1e6 for a, b in zip(first[2], mark[2], strict=True)]
-        return Run(count, count / (mark[0] - first[0]), *spent, load=busy)
+        own, redis, kafka = (
+            (after - before) / count * 1e6 for before, after in zip(first[2], mark[2], strict=True)
+        )
+        return Run(count, count / (mark[0] - first[0]), own, redis, kafka, busy)
+
+    def idle(self, sides: Sequence[Side]) -> float:
+        """Return how many cores *sides* keep busy with nothing to do."""
+        before = sum(cpu_seconds(side.pid) for side in sides)
+        time.sleep(_IDLE)
+        return (sum(cpu_seconds(side.pid) for side in sides) - before) / _IDLE
 
     def _spent(self, side: Side) -> tuple[float, float, float]:
         return (

@@ -147,21 +147,19 @@ class Steps:
     async def allow(self, people: Sequence[str]) -> list[bool]:
         """Judge one new candidate for each of *people*; tell which may go."""
         self._asked += 1
+        now, mark = time.time_ns() // 1_000_000, b'"m-%d-' % self._asked
         some = [
-            decode_candidate(value.replace(b'"m-', b'"m-%d-' % self._asked), (), key, now, self._policy)
-            for now in [time.time_ns() // 1_000_000]
+            decode_candidate(value.replace(b'"m-', mark), (), key, now, self._policy)
             for key, value in load.candidates(people)
         ]
-        judged = await self._governor.judge(Arrivals(fresh=some), time.time_ns() // 1_000_000)
+        judged = await self._governor.judge(Arrivals(fresh=some), now)
         gone = {one.incoming.candidate.person for one in judged.resolutions if one.entry}
         return [person in gone for person in people]
 
     async def _limit(self, limiter: RateLimiter, some: Sequence[Incoming]) -> int:
         allowed = 0
         for start in range(0, len(some), _TOGETHER):
-            asked = (
-                self._ask(limiter, one.candidate) for one in some[start : start + _TOGETHER]
-            )
+            asked = (self._ask(limiter, one.candidate) for one in some[start : start + _TOGETHER])
             allowed += sum(await asyncio.gather(*asked))
         return allowed
 

@@ -64,7 +64,7 @@ async def remember(redis: Redis, people: Sequence[str], sends: Sequence[Send], n
     pressure = sum(send.exposure * 2 ** ((send.at - now) / HALF_LIFE) for send in sends)
     rows = [word for send in sends for word in (send.message, send.topic, send.campaign, send.at)]
     keys = [_PERSON % person for person in people]
-    await redis.eval(_REMEMBER, len(keys), *keys, str(pressure), now, *rows)  # type: ignore[misc]
+    await redis.eval(_REMEMBER, len(keys), *keys, str(pressure), now, *rows)
 
 
 def exposure_of(variant: dict[str, Any]) -> float:
