@@ -135,7 +135,7 @@ async def _on_redis(form: Form, result: Result) -> None:
                     result.steps.setdefault(way, []).append(found)
         await steps.close()
         compare_steps(result)
-        result.memory_bytes = await ledger.memory(redis)
+        result.memory_bytes = await ledger.memory()
         result.most_allowed = await ledger.most_allowed(redis, 8.0)
         result.flat = await ledger.flat(redis, 1_000, form.many, form.rounds)
 

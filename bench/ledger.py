@@ -20,6 +20,7 @@ from limits.aio.strategies import (
 )
 from redis.asyncio import Redis
 
+from bench.seed import introduce
 from bench.stage import POLICY
 from bench.step import BATCH, MOVING, SLIDING, STEP, Clock, Steps
 from tests.servers import RedisServer
@@ -52,18 +53,21 @@ class Most(msgspec.Struct):
     people_over: dict[str, int]
 
 
-async def memory(redis: RedisServer) -> dict[int, float]:
-    """Return how many bytes Redis holds for a person, by the length of their send log."""
-    client = Redis.from_url(redis.url)
+async def memory() -> dict[int, float]:
+    """Return how many bytes Redis holds for a person, by the length of their send log.
+
+    Each length has a Redis of its own, in which nothing else comes and goes.
+    """
     found = {}
     for sends in LOGS:
-        steps = Steps(redis, f"memory{sends}.g:")
-        before = int((await client.info("memory"))["used_memory"])
-        await steps.introduce([f"p{number}" for number in range(_COUNTED)], sends)
-        after = int((await client.info("memory"))["used_memory"])
-        found[sends] = (after - before) / _COUNTED
-        await steps.close()
-    await client.aclose()
+        with RedisServer() as redis:
+            client = Redis.from_url(redis.url)
+            before = int((await client.info("memory"))["used_memory"])
+            people = [f"p{number}" for number in range(_COUNTED)]
+            await introduce(redis.url, "memory.g:", people, sends)
+            after = int((await client.info("memory"))["used_memory"])
+            found[sends] = (after - before) / _COUNTED
+            await client.aclose()
     return found
 
 
