@@ -49,7 +49,7 @@ FULL: Final = Form(
     latency_seconds=12.0,
     step_seconds=3.0,
     many=1_000_000,
-    events=(100_000, 1_000_000),
+    events=(500_000, 1_000_000),
 )
 
 

@@ -126,7 +126,7 @@ def goals(result: Result) -> list[Goal]:
         _at_most(f"bytes of a settled person, {PER_PERSON} sends", settled, 400),
         _at_most("cost among many people / among few", flat.ratio if flat else None, 1.2),
         _at_most("simulate over the e-mail log, core seconds", log, 10),
-        _at_most("simulate, peak memory of 10 times the events", grown, 2),
+        _at_most("simulate, peak memory of twice the events", grown, 1.2),
     ]
 
 
