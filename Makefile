@@ -62,8 +62,11 @@ fix: setup ## format and repair what can be repaired
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup servers ## measure decisions per second
+bench: setup servers ## measure speed beside what people would otherwise use (BENCH=short: 3 minutes)
 	@$(BIN)/python -m bench
+
+bench-gate: setup servers ## the short form; fails when a ratio is below 0.7 of that on record
+	@$(BIN)/python -m bench --gate
 
 lock: ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml --extra demo --extra report --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock

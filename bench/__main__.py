@@ -1,170 +1,143 @@
-"""`make bench`: governor's worker beside stock Faust, on one real Kafka and one real Redis."""
+"""`make bench`: governor's worker beside what people would otherwise use, and the gate on it."""
 
-import base64
-import json
+import argparse
+import gc
 import os
-import platform
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
+import msgspec
+import uvloop
 from rich.console import Console
-from rich.table import Table
 
-from bench import load
+from bench import gate, ledger, simulation
+from bench.chart import draw
+from bench.machine import describe, load
+from bench.report import show
+from bench.results import Result, compare_steps, goals
+from bench.rounds import Form, measure
+from bench.stage import AIOKAFKA, GOVERNOR, NAIVE, POLICY, RULES, TUNED
+from bench.step import Steps
 from governor.config.policy_file import load_policy
-from tests.servers import KafkaServer, RedisServer
+from tests.servers import RedisServer
 
-HERE = Path(__file__).parent
-PARTITIONS = 4
-TIMEOUT = 240.0
-
-
-@dataclass
-class Side:
-    """One way of doing the work: its command, and the topic in which its results are counted."""
-
-    name: str
-    counted: str
-    results: int
-    command: list[str]
-    env: Mapping[str, str]
+RESULTS: Final = Path(__file__).with_name("results")
+SHORT: Final = Form(
+    name="short",
+    rounds=3,
+    seconds=2.5,
+    block=4_000,
+    populations=(20_000,),
+    sides=(GOVERNOR, RULES, TUNED, AIOKAFKA),
+    latency_rounds=1,
+    latency_seconds=6.0,
+    step_seconds=1.0,
+    many=100_000,
+    events=(),
+)
+FULL: Final = Form(
+    name="full",
+    rounds=5,
+    seconds=4.0,
+    block=4_000,
+    populations=(20_000, 1_000_000),
+    sides=(GOVERNOR, RULES, TUNED, NAIVE, AIOKAFKA),
+    latency_rounds=3,
+    latency_seconds=12.0,
+    step_seconds=3.0,
+    many=1_000_000,
+    events=(500_000, 1_000_000),
+)
 
 
 def main() -> int:
-    """Run all sides in turn and print medians and ratios."""
-    short = os.environ.get("BENCH") == "short"
-    rounds, count, population = (3, 8_000, 2_000) if short else (5, 40_000, 20_000)
-    console = Console()
-    with KafkaServer() as kafka, RedisServer() as redis:
-        rates: dict[str, list[float]] = {}
-        for number in range(rounds):
-            chosen = load.people(population, count, seed=number)
-            prefix = f"bench{number}."
-            _prepare(kafka, redis.url, prefix, chosen)
-            for side in _sides(kafka.bootstrap, redis.url, prefix, count):
-                rate = _measure(kafka.bootstrap, side)
-                rates.setdefault(side.name, []).append(rate)
-                console.print(f"round {number + 1}/{rounds}  {side.name:<22} {rate:9,.0f} a second")
-    _report(console, rates, count, population)
-    return 0
+    """Measure, print, write down; with `--gate` hold the ratios to those on record."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("--short", action="store_true", help="three minutes (or BENCH=short)")
+    parser.add_argument("--gate", action="store_true", help="fail when a ratio has fallen")
+    parser.add_argument("--record", action="store_true", help="put the ratios on record")
+    chosen = parser.parse_args()
+    # Ended from outside, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    form = SHORT if chosen.short or chosen.gate or os.environ.get("BENCH") == "short" else FULL
+    console = Console(soft_wrap=True)
+    result = _run(form, console)
+    if chosen.record:
+        gate.record(result)
+        console.print(f"on record in {gate.BASELINE.name}")
+    return _hold(result, form, console) if chosen.gate else 0
 
 
-def _environment(bootstrap: str, redis: str, prefix: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "GOVERNOR_BROKERS": bootstrap,
-        "GOVERNOR_REDIS": redis,
-        "GOVERNOR_TOPIC_PREFIX": prefix,
-        "GOVERNOR_POLICY": str(HERE / "policy.yaml"),
-        "GOVERNOR_PSEUDONYM_KEY": base64.b64encode(b"b" * 32).decode(),
-        "GOVERNOR_GROUP": f"{prefix}governor",
-        "GOVERNOR_METRICS": "127.0.0.1:0",
-        "GOVERNOR_DATA": tempfile.mkdtemp(prefix="governor-bench-"),
-        "GOVERNOR_LOG": "error",
-    }
+def _hold(result: Result, form: Form, console: Console) -> int:
+    """Compare with what is on record, with a second run where the first one falls short."""
+    verdicts = gate.hold(result)
+    if not all(verdict.holds for verdict in verdicts):
+        for verdict in verdicts:
+            console.print(str(verdict))
+        console.print("bench: a ratio has fallen; once more, to tell it from noise")
+        verdicts = gate.better(verdicts, gate.hold(_run(form, console)))
+    for verdict in verdicts:
+        console.print(str(verdict))
+    fallen = sum(not verdict.holds for verdict in verdicts)
+    if fallen:
+        console.print(f"bench: {fallen} of {len(verdicts)} ratios fell below what is on record")
+    return 1 if fallen else 0
 
 
-def _prepare(kafka: KafkaServer, redis: str, prefix: str, chosen: list[str]) -> None:
-    """Make the topics and fill them, so that every side finds the same work waiting."""
-    bootstrap = kafka.bootstrap
-    subprocess.run(
-        [sys.executable, "-m", "governor", "topics", "create", "--partitions", str(PARTITIONS)],
-        env=_environment(bootstrap, redis, prefix),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    kafka.create_topics(f"{prefix}passed", partitions=PARTITIONS)
-    load.produce(bootstrap, f"{prefix}people.consents", load.consents(chosen))
-    load.produce(bootstrap, f"{prefix}outreach.candidates", load.candidates(chosen))
+def _run(form: Form, console: Console) -> Result:
+    began = time.monotonic()
+    result = Result(form.name, describe(), load_policy(POLICY).revision, form.rounds)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{form.name}.json"
+    for part in (_rounds, _store, _simulations):
+        part(form, result, console)
+        result.load_after, result.seconds = load(), round(time.monotonic() - began, 1)
+        result.goals = goals(result)
+        # A long run that breaks off leaves what it had.
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        console.print(f"after {result.seconds:.0f} s: {path.name} written")
+    draw(result, path.with_suffix(".svg"))
+    show(result, console)
+    console.print(f"written to {os.path.relpath(path)} and .svg")
+    return result
 
 
-def _sides(bootstrap: str, redis: str, prefix: str, count: int) -> list[Side]:
-    env = _environment(bootstrap, redis, prefix)
-    run = [sys.executable, "-m", "governor", "run"]
-    return [Side("governor", f"{prefix}outreach.decisions", count, run, env)] + [
-        Side(
-            f"stock Faust, {kind}",
-            f"{prefix}passed",
-            count * place,
-            [sys.executable, "-m", "bench.stock", kind, bootstrap, prefix],
-            env,
-        )
-        for place, kind in enumerate(("tuned", "naive"), 1)
-    ]
+def _rounds(form: Form, result: Result, console: Console) -> None:
+    measure(form, result, console)
 
 
-def _measure(bootstrap: str, side: Side) -> float:
-    """Run one side until all results are there; return its rate between 10 % and 90 % of them."""
-    counter = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-counter"})
-    begun = _written(counter, side.counted)
-    marks: list[tuple[float, int]] = []
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(side.command, env=dict(side.env), stdout=quiet, stderr=quiet)
-    try:
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            done = _written(counter, side.counted)
-            marks.append((time.monotonic(), done - begun))
-            if done >= side.results:
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{side.name}: {done} of {side.results} results, then nothing")
-            time.sleep(0.05)
-    finally:
-        process.terminate()
-        process.wait(60)
-        counter.close()
-    if (final := marks[-1][1]) != side.results - begun:
-        raise RuntimeError(f"{side.name}: {final} results for {side.results - begun} messages")
-    low = next(mark for mark in marks if mark[1] >= final * 0.1)
-    high = next(mark for mark in marks if mark[1] >= final * 0.9)
-    return (high[1] - low[1]) / max(high[0] - low[0], 0.05)
+def _store(form: Form, result: Result, console: Console) -> None:
+    console.print("the decision step alone, then the ledger: memory, bursts, many people")
+    uvloop.run(_on_redis(form, result))
 
 
-def _written(counter: Consumer, topic: str) -> int:
-    return sum(
-        counter.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
-        for number in range(PARTITIONS)
-    )
+def _simulations(form: Form, result: Result, console: Console) -> None:
+    if not form.events:
+        return
+    console.print("simulations")
+    log = simulation.over_the_email_log()
+    result.simulated = [log] if log is not None else []
+    result.simulated += [simulation.over_made_up_events(count) for count in form.events]
 
 
-def _report(
-    console: Console, rates: Mapping[str, list[float]], count: int, population: int
-) -> None:
-    base = rates["governor"]
-    table = Table("side", "median /s", "least", "most", "governor / side", title="events a second")
-    sides = {}
-    for name, values in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(base, values, strict=True)]
-        middle, ratio = statistics.median(values), statistics.median(ratios)
-        sides[name] = {"rates": values, "median": middle, "governor_over_it": ratio}
-        table.add_row(
-            name,
-            f"{middle:,.0f}",
-            f"{min(values):,.0f}",
-            f"{max(values):,.0f}",
-            f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-        )
-    console.print(table)
-    result = {
-        "candidates": count,
-        "people": population,
-        "policy": load_policy(HERE / "policy.yaml").revision,
-        "machine": {"cpus": os.cpu_count(), "kind": platform.machine(), "python": sys.version},
-        "sides": sides,
-    }
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    path = folder / "throughput.json"
-    path.write_text(json.dumps(result, indent=1))
-    console.print(f"written to {path.relative_to(HERE.parent)}")
+async def _on_redis(form: Form, result: Result) -> None:
+    with RedisServer() as redis:
+        steps = Steps(redis)
+        for number in range(form.rounds + 1):
+            for way in steps.ways:
+                gc.collect()
+                seconds = form.step_seconds if number else 0.2
+                found = await steps.measure(way, 20_000, f"s{number}", seconds)
+                if number:
+                    result.steps.setdefault(way, []).append(found)
+        await steps.close()
+        compare_steps(result)
+        result.memory_bytes = await ledger.memory()
+        result.most_allowed = await ledger.most_allowed(redis, 8.0)
+        result.flat = await ledger.flat(redis, 1_000, form.many, form.rounds)
 
 
 if __name__ == "__main__":

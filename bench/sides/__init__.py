@@ -1,0 +1,1 @@
+"""What people would otherwise use, each a program of its own, beside governor's worker."""
