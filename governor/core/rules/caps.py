@@ -1,20 +1,16 @@
 """Nobody gets more than the policy's caps allow, counted over what was really released."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-
-import msgspec
+from collections.abc import Iterable, Iterator, Sequence
 
 from governor.core import model
 from governor.core.calendar import calendar_window
 from governor.core.case import Case
 from governor.core.instant import DAY, SECOND, ceil_second, format_length
-from governor.core.policy import Cap, Quota, Window
+from governor.core.policy import Cap, Match, Quota, Window
 from governor.core.review import reviewed
 from governor.core.standing import REFUNDED, Entry, name64
 from governor.core.verdict import Finding, Outcome
-
-replace = msgspec.structs.replace
 
 _OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
 _WEEK = Window("rolling", 7 * DAY, "7d")
@@ -29,26 +25,31 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     if "caps" in case.category.skips:
         return
     candidate = case.candidate
+    own = _counted(case.standing.log)
+    shared = own if case.household is None else _counted(case.household)
     for cap in case.policy.caps:
         if cap.match.accepts(
             candidate.category, candidate.campaign, variant.channel, candidate.topic
         ):
-            yield _cap(case, variant, cap, at)
+            yield _cap(case, variant, cap, shared if cap.by_household else own, at)
     comfort = case.standing.profile.comfort if case.standing.profile else None
     if comfort is not None and comfort.max_per_week is not None:
-        week = _since(case, at - _WEEK.ms)
-        sends = [entry.at for entry in week if entry.counts and counted(entry)]
+        sends = [entry.at for entry in _since(own, at - _WEEK.ms)]
         yield _limit(case, variant, "comfort", comfort.max_per_week, _WEEK, sends, at)
 
 
-def counted(entry: Entry) -> bool:
-    """Tell whether a release holds a slot: it was not given back."""
-    return entry.settled != REFUNDED
+def _counted(log: Iterable[Entry]) -> list[Entry]:
+    """Return the releases that hold a slot, in order of time: not those that were given back."""
+    return [entry for entry in log if entry.counts and entry.settled != REFUNDED]
 
 
 def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:
     name = case.candidate.category
-    sends = [e.at for e in _since(case, at - quota.window) if e.category == name and counted(e)]
+    sends = [
+        entry.at
+        for entry in _since(case.standing.log, at - quota.window)
+        if entry.category == name and entry.settled != REFUNDED
+    ]
     window = Window("rolling", quota.window, format_length(quota.window))
     outcome = _OUTCOMES[quota.at_quota]
     code: str | None = "bypass_quota"
@@ -59,28 +60,23 @@ def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding
     return _limit(case, variant, "quota", quota.limit, window, sends, at, outcome, code)
 
 
-def _cap(case: Case, variant: model.Variant, cap: Cap, at: int) -> Finding:
+def _cap(case: Case, variant: model.Variant, cap: Cap, log: Sequence[Entry], at: int) -> Finding:
     outcome = _OUTCOMES[cap.at_cap]
     if cap.silence_after is not None:
         return _silence(case, variant, cap, at)
     code = "household_cap" if cap.by_household else None
-    if cap.by_household and case.household is not None:
-        case = replace(case, standing=replace(case.standing, log=case.household))
-    belongs = _belongs(case, variant, cap)
     if cap.min_gap is not None:
-        log = reversed(case.standing.log)
-        last = next((e.at for e in log if e.counts and counted(e) and belongs(e)), None)
-        return _gap(case, variant, cap, last, at, code or "min_gap")
+        sends = _alike(case, variant, cap, log)
+        return _gap(case, variant, cap, sends[-1].at if sends else None, at, code or "min_gap")
     assert cap.window is not None  # noqa: S101
-    log_part = _since(case, at - cap.window.longest - (0 if cap.window.ms else _CALENDAR_SLACK))
-    sends = [e.at for e in log_part if e.counts and counted(e) and belongs(e)]
+    log = _since(log, at - cap.window.longest - (0 if cap.window.ms else _CALENDAR_SLACK))
+    times = [entry.at for entry in _alike(case, variant, cap, log)]
     limit, code = cap.open_to(case.candidate.priority), code or "cap_reached"
-    return _limit(case, variant, cap.id, limit, cap.window, sends, at, outcome, code)
+    return _limit(case, variant, cap.id, limit, cap.window, times, at, outcome, code)
 
 
-def _since(case: Case, moment: int) -> Sequence[Entry]:
+def _since(log: Sequence[Entry], moment: int) -> Sequence[Entry]:
     """Return the releases after *moment*; the log is in order of time."""
-    log = case.standing.log
     if not log or log[0].at > moment:
         return log
     return log[bisect_right(log, moment, key=_time) :]
@@ -90,31 +86,38 @@ def _time(entry: Entry) -> int:
     return entry.at
 
 
-def _belongs(case: Case, variant: model.Variant, cap: Cap) -> Callable[[Entry], bool]:
-    """Return the test whether a release counts for *cap* in the group of this variant."""
-    match = cap.match
-    campaigns = None if match.campaign is None else {name64(name) for name in match.campaign}
-    topics = None if match.topic is None else {name64(name) for name in match.topic}
-    candidate = case.candidate
-    campaign = name64(candidate.campaign) if "campaign" in cap.per else None
-    by_topic = "topic" in cap.per
-    topic = None if candidate.topic is None else name64(candidate.topic)
-    category = candidate.category if "category" in cap.per else None
-    channel = variant.channel if "channel" in cap.per else None
+def _alike(case: Case, variant: model.Variant, cap: Cap, log: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the releases that count for *cap* in the group of this variant.
 
-    def belongs(entry: Entry) -> bool:
-        return (
-            (match.category is None or entry.category in match.category)
-            and (match.channel is None or entry.channel in match.channel)
-            and (campaigns is None or entry.campaign in campaigns)
-            and (topics is None or entry.topic in topics)
-            and (campaign is None or entry.campaign == campaign)
-            and (not by_topic or entry.topic == topic)
-            and (category is None or entry.category == category)
-            and (channel is None or entry.channel == channel)
-        )
+    One look at the log for each thing that the cap tells apart, which most caps do not.
+    """
+    per, candidate = cap.per, case.candidate
+    log = _matching(cap.match, log)
+    if "campaign" in per:
+        campaign = name64(candidate.campaign)
+        log = [entry for entry in log if entry.campaign == campaign]
+    if "topic" in per:
+        topic = None if candidate.topic is None else name64(candidate.topic)
+        log = [entry for entry in log if entry.topic == topic]
+    if "category" in per:
+        log = [entry for entry in log if entry.category == candidate.category]
+    if "channel" in per:
+        log = [entry for entry in log if entry.channel == variant.channel]
+    return log
 
-    return belongs
+
+def _matching(match: Match, log: Sequence[Entry]) -> Sequence[Entry]:
+    if match.category is not None:
+        log = [entry for entry in log if entry.category in match.category]
+    if match.channel is not None:
+        log = [entry for entry in log if entry.channel in match.channel]
+    if match.campaign is not None:
+        campaigns = {name64(name) for name in match.campaign}
+        log = [entry for entry in log if entry.campaign in campaigns]
+    if match.topic is not None:
+        topics = {name64(name) for name in match.topic}
+        log = [entry for entry in log if entry.topic in topics]
+    return log
 
 
 def _limit(
@@ -146,7 +149,8 @@ def _limit(
 
 
 def _rolling(limit: int, window: int, sends: list[int], at: int) -> tuple[int, int | None]:
-    inside = sorted(sent for sent in sends if sent > at - window)
+    """Count what was sent since *window* ago, in order of time, and say when a slot frees."""
+    inside = sends[bisect_right(sends, at - window) :]
     if limit == 0 or len(inside) < limit:
         return len(inside), None
     return len(inside), ceil_second(inside[len(inside) - limit] + window)
