@@ -38,6 +38,8 @@ def _totals(day: Day) -> RenderableType:
         ", ",
         (f"{len(day.letters)} dead letters", "bright_red"),
         f", {waiting or 'none'} left waiting.\n",
+        (f"{len(day.handovers)} people handed over to a human", "bright_cyan"),
+        f", {day.said_again} released that said again what was known, under a new id.\n",
     )
 
 
