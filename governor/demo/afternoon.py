@@ -20,9 +20,14 @@ _AT_19_30 = "2026-05-08T17:30:00Z"
 
 BEATS: tuple[Beat, ...] = (
     beat(
-        "12:10",
-        "The trail shoes that Kenji waited for are back. One slot a day is kept for what matters so"
-        " much. It is his third message in a row from a machine: the CRM is told.",
+        "12:20",
+        "It has become morning in New York. Anna opens her push.",
+        told("feedback", "anna", message="spring-sale-anna", kind="opened", channel="push"),
+    ),
+    beat(
+        "12:25",
+        "The shoes that Kenji waited for are back: one slot a day is kept for that. It is his third"
+        " automated message, so that the CRM is asked to have a human call.",
         offer(
             "trail-shoes",
             "kenji",
@@ -31,11 +36,6 @@ BEATS: tuple[Beat, ...] = (
             hands_over="messages",
             priority=90,
         ),
-    ),
-    beat(
-        "12:20",
-        "It has become morning in New York. Anna opens her push.",
-        told("feedback", "anna", message="spring-sale-anna", kind="opened", channel="push"),
     ),
     beat(
         "12:30",
@@ -165,14 +165,14 @@ BEATS: tuple[Beat, ...] = (
     ),
     beat(
         "16:00",
-        "Too much, says Paula, and her ceiling falls. A call about all she bought has to wait.",
+        "Too much, says Paula, and her ceiling falls. A text about all she bought has to wait.",
         told("feedback", "paula", message="wool-socks-paula", kind="too_much"),
         message(
             "promotional",
             "size-tip",
             "paula",
-            "defer too_intrusive, release call",
-            variants=[{"id": "personal-call", "channel": "call", **_BOUGHT}],
+            "defer too_intrusive, release sms",
+            variants=[{"id": "personal-sms", "channel": "sms", **_BOUGHT}],
         ),
     ),
     beat(

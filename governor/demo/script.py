@@ -168,7 +168,10 @@ def message(
 
 def recommendation(what: str, person: str, expected: str, **more: Any) -> Step:
     """Have an engine recommend something by push; it gathers with what others recommend."""
-    return message("recommendation", what, person, expected, channel="push", gathers=True, **more)
+    variants = [{"id": "personal-push", "channel": "push", **_BROWSED}]
+    return message(
+        "recommendation", what, person, expected, variants=variants, gathers=True, **more
+    )
 
 
 def told(record: str, person: str, *, hands_over: str | None = None, **data: Any) -> Step:
