@@ -82,6 +82,16 @@ BEATS: tuple[Beat, ...] = (
         offer("summer-preview", "hugo", "email", "defer paused_campaign, suppress cancelled"),
     ),
     beat(
+        "11:00",
+        "The catalogue comes by post. Otto gets one.",
+        offer("catalogue", "otto", "mail", "release mail"),
+    ),
+    beat(
+        "11:05",
+        "Paula lives with him: one to a home is enough.",
+        offer("catalogue", "paula", "mail", "suppress household_cap"),
+    ),
+    beat(
         "11:10",
         "The engine takes Hugo's message back.",
         told("cancellation", "hugo", message="summer-preview-hugo", reason="bought already"),

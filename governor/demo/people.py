@@ -19,7 +19,7 @@ PEOPLE = {
         Person("Liv", "Oslo", "NO", "Europe/Oslo", wants_little=True),
         Person("Mia", "Munich", "DE", "Europe/Berlin", personal=False),
         Person("Nora", "Helsinki", "FI", "Europe/Helsinki", grieves=True),
-        Person("Otto", "Cologne", "DE", "Europe/Berlin"),
-        Person("Paula", "Cologne", "DE", "Europe/Berlin"),
+        Person("Otto", "Cologne", "DE", "Europe/Berlin", household="canal-street-7"),
+        Person("Paula", "Cologne", "DE", "Europe/Berlin", household="canal-street-7"),
     )
 }

@@ -65,7 +65,7 @@ def _play(machine: Machine, policy: Policy, folder: Path, view: View) -> int:
     play.perform(BEATS)
     _write(folder, play.day)
     counted = _counted(machine)
-    play.day.said_again = int(counted["governor_resubmissions_total"])
+    play.day.said_again = int(counted.get("governor_resubmissions_total", 0))
     checks = checked(play.day, foretold, BEATS, counted)
     view.ends(play.day, checks)
     return _FINE if all(check.kept for check in checks) else _DIFFERS

@@ -101,12 +101,16 @@ class Play:
             and day.gathered >= awaited.gathered
         )
 
-    def _place(self, came: Came) -> int:
+    def _place(self, came: Came) -> tuple[int, str]:
         """Return where it belongs among what came of one beat: partitions have no order."""
-        if isinstance(came, Letter | Gathering):
-            return -1
         last = len(self._places)
-        return last + 1 if isinstance(came, Handover) else self._places.get(came["id"], last)
+        if isinstance(came, Letter):
+            return -1, came.reason
+        if isinstance(came, Gathering):
+            return -1, came.message
+        if isinstance(came, Handover):
+            return last + 1, came.person
+        return self._places.get(came["id"], last), ""
 
     def _take(self, message: Message) -> Iterator[Came]:
         topic, value = str(message.topic()), message.value() or b""

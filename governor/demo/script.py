@@ -36,6 +36,7 @@ class Person(msgspec.Struct, frozen=True):
     wants_little: bool = False
     holiday: bool = False
     grieves: bool = False
+    household: str | None = None
 
     @property
     def id(self) -> str:
@@ -197,6 +198,8 @@ def introduced(people: Mapping[str, Person]) -> Iterator[Step]:
             profile["time_zone"] = person.zone
         if person.wants_little:
             profile["comfort"] = {"level": "low"}
+        if person.household:
+            profile["household"] = person.household
         if person.grieves:
             profile["vulnerabilities"] = ["bereavement"]
         yield told("profile", person.id, **profile)

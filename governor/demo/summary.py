@@ -8,6 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from governor.config import topics
 from governor.demo.checks import Check
 from governor.demo.day import Day
 from governor.demo.totals import quieter, reasons
@@ -39,7 +40,7 @@ def _totals(day: Day) -> RenderableType:
         (f"{len(day.letters)} dead letters", "bright_red"),
         f", {waiting or 'none'} left waiting.\n",
         (f"{len(day.handovers)} people handed over to a human", "bright_cyan"),
-        f", {day.said_again} released that said again what was known, under a new id.\n",
+        f" ({topics.HANDOVERS}), {day.said_again} release of what was told under another id.\n",
     )
 
 

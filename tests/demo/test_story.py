@@ -216,7 +216,14 @@ def test_the_day_shows_what_each_section_of_the_policy_is_for() -> None:
     codes |= {
         finding["code"] for one in foretold().decisions.values() for finding in one["findings"]
     }
-    assert codes >= {"outranked", "needs_human", "false_urgency", "pressure_budget", "vulnerable"}
+    assert codes >= {
+        "false_urgency",
+        "household_cap",
+        "needs_human",
+        "outranked",
+        "pressure_budget",
+        "vulnerable",
+    }
     assert foretold().handovers == {"complained": 1, "messages": 1}
     assert foretold().resubmissions == 1
 
