@@ -5,10 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from governor.demo.day import Day, Decision, candidates
+from governor.core.instant import MINUTE, parse_instant
+from governor.demo.day import Day, Decision, Foretold, candidates
 from governor.demo.script import Beat, Step
+from governor.demo.story import KEY
+from governor.ledger.keys import Pseudonyms
 
-_PER_DAY = 2
+_PER_DAY, _MOST, _HIGH = 2, 3, 80
+_WINDOW = 5 * MINUTE
 _VERDICT = (
     "message person campaign category outcome final variant channel code eligible_at attempt"
     " decided_at policy mode findings intrusiveness entry"
@@ -28,7 +32,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def checked(
-    day: Day, foretold: dict[str, Decision], beats: Sequence[Beat], counted: dict[str, float]
+    day: Day, foretold: Foretold, beats: Sequence[Beat], counted: dict[str, float]
 ) -> list[Check]:
     """Compare the day with the story and with the simulation, and with what the worker counted."""
     expected = list(candidates(beats))
@@ -36,8 +40,8 @@ def checked(
     return [
         Check(f"all {number} messages came out as the story says", list(_story(day, expected))),
         Check(
-            f"`governor simulate` foretold all {len(foretold)} decisions",
-            list(_foretold(day, foretold)),
+            f"`governor simulate` foretold all {len(foretold.decisions)} decisions",
+            list(_foretold(day, foretold.decisions)),
         ),
         Check(
             "every message has one final verdict or is a dead letter, with its bytes",
@@ -45,10 +49,15 @@ def checked(
         ),
         Check("what went to the senders is what was released, once", list(_sent(day))),
         Check(
-            f"nobody got more than {_PER_DAY} promotions; what bounced is not counted",
+            f"nobody got over {_PER_DAY} promotions, or {_MOST} with one that matters more",
             list(_capped(day, beats)),
         ),
-        Check("the worker's own metrics say the same", list(_measured(day, counted))),
+        Check(
+            "what gathered for rivals was decided when its window closed, and not before",
+            list(_gathered(day, beats)),
+        ),
+        Check("who needs a human was handed over once", list(_handed(day, foretold, beats))),
+        Check("the worker's own metrics say the same", list(_measured(day, foretold, counted))),
     ]
 
 
@@ -116,23 +125,58 @@ def _capped(day: Day, beats: Iterable[Beat]) -> Iterator[str]:
         for step in beat.steps
         if step.kind == "feedback" and step.data["kind"] == "bounced"
     }
-    got = Counter(
-        one["person"]
-        for one in day.decisions.values()
-        if one["outcome"] == "release"
-        and one["category"] == "promotional"
-        and one["message"] not in bounced
+    high = {step.data["id"] for step in candidates(beats) if step.data.get("priority", 0) >= _HIGH}
+    got: dict[str, list[str]] = {}
+    for one in day.decisions.values():
+        if one["outcome"] == "release" and one["category"] == "promotional":
+            got.setdefault(one["person"], []).append(one["message"])
+    for person, messages in got.items():
+        counted = [one for one in messages if one not in bounced]
+        if len(counted) > _MOST or len([one for one in counted if one not in high]) > _PER_DAY:
+            yield f"{person}: got {len(counted)} promotions"
+
+
+def _gathered(day: Day, beats: Iterable[Beat]) -> Iterator[str]:
+    closing: dict[str, int] = {}
+    for beat in beats:
+        for step in beat.steps:
+            if not step.gathers:
+                continue
+            message, person = step.data["id"], step.data["person"]
+            if beat.at >= closing.get(person, 0):
+                closing[person] = beat.at + _WINDOW
+            if message not in day.gathered:
+                yield f"{message}: did not gather"
+            for one in day.of(message)[:1]:
+                if parse_instant(one["decided_at"]) != closing[person]:
+                    yield f"{message}: was decided at {one['decided_at']}"
+
+
+def _handed(day: Day, foretold: Foretold, beats: Iterable[Beat]) -> Iterator[str]:
+    names = Pseudonyms(KEY)
+    told = Counter((names.of(one.person), one.why) for one in day.handovers.values())
+    story = Counter(
+        (names.of(step.data["person"]), step.hands_over)
+        for beat in beats
+        for step in beat.steps
+        if step.hands_over is not None
     )
-    for person, number in got.items():
-        if number > _PER_DAY:
-            yield f"{person}: got {number} promotions"
+    for (person, why), number in (story - told).items():
+        yield f"{person}: `{why}` is not told ({number})"
+    for (person, why), number in (told - story).items():
+        yield f"{person}: `{why}` is told {number} times too often"
+    came = Counter(one.why for one in day.handovers.values())
+    if came != foretold.handovers:
+        yield f"`governor simulate` foretold {dict(foretold.handovers)}, {dict(came)} came"
 
 
-def _measured(day: Day, counted: dict[str, float]) -> Iterator[str]:
+def _measured(day: Day, foretold: Foretold, counted: dict[str, float]) -> Iterator[str]:
     for metric, number in (
         ("governor_decisions_total", len(day.decisions)),
         ("governor_repeats_total", len(day.repeats)),
         ("governor_dead_letters_total", len(day.letters)),
+        ("governor_handovers_total", len(day.handovers)),
+        ("governor_resubmissions_total", foretold.resubmissions),
     ):
         if counted.get(metric) != number:
             yield f"{metric}: is {counted.get(metric, 0):.0f}, and {number} came"

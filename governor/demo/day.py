@@ -1,5 +1,6 @@
 """What came out of the sample day, and what a simulation says should come out of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,34 @@ class Letter(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Gathering(msgspec.Struct, frozen=True):
+    """A message that waits for rivals, of the person with this pseudonym."""
+
+    person: str
+    message: str
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """A person who needs a human: why, since when, and what set it off."""
+
+    id: str
+    person: str
+    why: str
+    since: str
+    message: str | None = None
+
+
+Came = Decision | Letter | Handover | Gathering
+
+
+class Foretold(msgspec.Struct, frozen=True):
+    """What a simulation says of the day: decisions by id, hand-overs by why, resubmissions."""
+
+    decisions: dict[str, Decision]
+    handovers: Counter[str]
+    resubmissions: int
+
+
 class Day:
     """Everything that governor has published so far, each thing once; repeats are apart."""
 
@@ -30,6 +59,9 @@ class Day:
         self.repeats: list[Decision] = []
         self.released: dict[str, list[Decision]] = {}
         self.letters: list[Letter] = []
+        self.handovers: dict[str, Handover] = {}
+        self.gathered: set[str] = set()
+        self.said_again = 0
 
     def __len__(self) -> int:
         return len(self.decisions) + len(self.letters) + len(self.repeats)
@@ -59,6 +91,17 @@ class Day:
         released = msgspec.json.decode(line)
         self.released.setdefault(released["id"], []).append(released)
 
+    def hand_over(self, value: bytes) -> Handover:
+        """Take in who is handed over to a human and return it; told again it counts once."""
+        handover = msgspec.json.decode(value, type=Handover)
+        self.handovers[handover.id] = handover
+        return handover
+
+    def gather(self, gathering: Gathering) -> Gathering:
+        """Take in a message that waits for rivals and return it."""
+        self.gathered.add(gathering.message)
+        return gathering
+
     def of(self, message: str) -> list[Decision]:
         """Return the decisions on a message in their order."""
         found = [one for one in self.decisions.values() if one["message"] == message]
@@ -76,13 +119,17 @@ class Day:
         return sum(one["outcome"] == outcome for one in self.last())
 
 
-def foretell(policy: Policy, beats: Iterable[Beat]) -> dict[str, Decision]:
-    """Return every decision of the day by its id, as `governor simulate` would give them."""
+def foretell(policy: Policy, beats: Iterable[Beat]) -> Foretold:
+    """Return what `governor simulate` says of the day."""
     lines: list[bytes] = []
     events = list(recorded(beats))
-    simulate(policy, events, lines.append, names=Pseudonyms(KEY), until=events[-1].at)
+    summary = simulate(policy, events, lines.append, names=Pseudonyms(KEY), until=events[-1].at)
     decisions = [msgspec.json.decode(line) for line in lines]
-    return {one["id"]: one for one in decisions}
+    return Foretold(
+        {one["id"]: one for one in decisions},
+        summary.handovers,
+        summary.resubmissions.total(),
+    )
 
 
 def recorded(beats: Iterable[Beat]) -> Iterator[Event]:
@@ -90,7 +137,7 @@ def recorded(beats: Iterable[Beat]) -> Iterator[Event]:
     for beat in beats:
         for step in beat.steps:
             if step.raw is None:
-                yield Event(beat.at, step.kind, step.data, 0)
+                yield Event(beat.at, step.kind, step.data, 0, step.urgent)
 
 
 def candidates(beats: Iterable[Beat]) -> Iterator[Step]:

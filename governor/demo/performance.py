@@ -64,7 +64,9 @@ def _play(machine: Machine, policy: Policy, folder: Path, view: View) -> int:
     play = Play(machine, foretold, view)
     play.perform(BEATS)
     _write(folder, play.day)
-    checks = checked(play.day, foretold, BEATS, _counted(machine))
+    counted = _counted(machine)
+    play.day.said_again = int(counted.get("governor_resubmissions_total", 0))
+    checks = checked(play.day, foretold, BEATS, counted)
     view.ends(play.day, checks)
     return _FINE if all(check.kept for check in checks) else _DIFFERS
 
@@ -73,7 +75,12 @@ def _write(folder: Path, day: Day) -> None:
     """Leave what other commands can read: the decisions, and the events they came of."""
     (folder / "decisions.jsonl").write_bytes(b"".join(line + b"\n" for line in day.lines))
     events = [
-        {"at": format_instant(event.at), "type": event.kind, "data": event.data}
+        {
+            "at": format_instant(event.at),
+            "type": event.kind,
+            "data": event.data,
+            **({"urgent": True} if event.urgent else {}),
+        }
         for event in recorded(BEATS)
     ]
     lines = (msgspec.json.encode(event) + b"\n" for event in events)

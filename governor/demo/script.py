@@ -35,6 +35,8 @@ class Person(msgspec.Struct, frozen=True):
     personal: bool = True
     wants_little: bool = False
     holiday: bool = False
+    grieves: bool = False
+    household: str | None = None
 
     @property
     def id(self) -> str:
@@ -52,7 +54,8 @@ class Step(msgspec.Struct, frozen=True):
     """One record that reaches governor; `expected` is what must become of a candidate.
 
     That is every decision in its order, such as `defer quiet_hours, release email`, or the reason
-    of its dead letter; None: it is the repeat of an earlier one.
+    of its dead letter; None: it is the repeat of an earlier one. `gathers`: it waits for rivals
+    before anything is decided; `hands_over`: why a human is told of the person then.
     """
 
     kind: str
@@ -60,6 +63,8 @@ class Step(msgspec.Struct, frozen=True):
     expected: str | None = None
     urgent: bool = False
     raw: bytes | None = None
+    gathers: bool = False
+    hands_over: str | None = None
 
     @property
     def topic(self) -> str:
@@ -152,16 +157,27 @@ def message(
     expected: str | None,
     *,
     urgent: bool = False,
+    gathers: bool = False,
+    hands_over: str | None = None,
     **more: Any,
 ) -> Step:
     """Have an engine propose a message of any category; *more* holds its channel or variants."""
     about = {"id": f"{campaign}-{person}", "person": person, "campaign": campaign}
-    return Step("candidate", {**about, "category": category, **more}, expected, urgent)
+    data = {**about, "category": category, **more}
+    return Step("candidate", data, expected, urgent, gathers=gathers, hands_over=hands_over)
 
 
-def told(record: str, person: str, **data: Any) -> Step:
+def recommendation(what: str, person: str, expected: str, **more: Any) -> Step:
+    """Have an engine recommend something by push; it gathers with what others recommend."""
+    variants = [{"id": "personal-push", "channel": "push", **_BROWSED}]
+    return message(
+        "recommendation", what, person, expected, variants=variants, gathers=True, **more
+    )
+
+
+def told(record: str, person: str, *, hands_over: str | None = None, **data: Any) -> Step:
     """Have something be said of a person: a consent, a profile, feedback, a review's answer."""
-    return Step(record, {"person": person, **data})
+    return Step(record, {"person": person, **data}, hands_over=hands_over)
 
 
 def control(action: str, reason: str, **scope: str) -> Step:
@@ -182,6 +198,10 @@ def introduced(people: Mapping[str, Person]) -> Iterator[Step]:
             profile["time_zone"] = person.zone
         if person.wants_little:
             profile["comfort"] = {"level": "low"}
+        if person.household:
+            profile["household"] = person.household
+        if person.grieves:
+            profile["vulnerabilities"] = ["bereavement"]
         yield told("profile", person.id, **profile)
         if person.agreed:
             yield _granted(person, "marketing", person.agreed)

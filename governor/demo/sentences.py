@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from governor.config import topics
 from governor.core.instant import parse_instant, to_datetime
-from governor.demo.day import Day, Decision
+from governor.demo.day import Day, Decision, Gathering, Handover
 from governor.demo.script import SHOP, Person
 from governor.demo.story import KEY
 from governor.explain import texts
@@ -18,6 +19,11 @@ OUTCOMES = {
     "defer": "deferred",
     "review": "in review",
     "suppress": "suppressed",
+}
+
+_NEEDS = {
+    "complained": "the person complained",
+    "messages": "too many messages without a human contact",
 }
 
 
@@ -36,6 +42,7 @@ class Teller:
 
     def __init__(self, people: Mapping[str, Person]) -> None:
         names = Pseudonyms(KEY)
+        self._ids = people
         self._people = {names.of(each): person for each, person in people.items()}
 
     def row(self, decision: Decision) -> Row:
@@ -59,6 +66,20 @@ class Teller:
         if times > 1:
             why += "; the sender knows by the idempotency key that it has it"
         return Row("", "repeated", person.name, named(decision), why)
+
+    def gathers(self, gathering: Gathering, at: int) -> Row:
+        """Tell what began to wait for rivals at *at* (ms), before anything is decided on it."""
+        person = self._people[gathering.person]
+        what = _titled(gathering.message, person)
+        return Row(shop_clock(at), "gathers", person.name, what, "nothing is decided on it yet")
+
+    def handed_over(self, handover: Handover) -> Row:
+        """Tell who needs a human."""
+        person = self._ids[handover.person]
+        what = _titled(handover.message or "", person)
+        why = f"{_NEEDS[handover.why]}; the CRM hears of it on {topics.HANDOVERS}"
+        since = shop_clock(parse_instant(handover.since))
+        return Row(since, "handed over", person.name, what, why)
 
     def _quieter(self, decision: Decision, person: Person) -> str:
         """Say why the more personal variants, which come first, were refused."""
@@ -109,6 +130,10 @@ def channel_of(finding: Mapping[str, Any]) -> str:
 def named(decision: Decision) -> str:
     """Name a message by its campaign."""
     return str(decision["campaign"]).replace("-", " ")
+
+
+def _titled(message: str, person: Person) -> str:
+    return message.removesuffix(f"-{person.id}").replace("-", " ")
 
 
 def shop_clock(at: int) -> str:

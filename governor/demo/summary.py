@@ -8,6 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from governor.config import topics
 from governor.demo.checks import Check
 from governor.demo.day import Day
 from governor.demo.totals import quieter, reasons
@@ -38,6 +39,8 @@ def _totals(day: Day) -> RenderableType:
         ", ",
         (f"{len(day.letters)} dead letters", "bright_red"),
         f", {waiting or 'none'} left waiting.\n",
+        (f"{len(day.handovers)} people handed over to a human", "bright_cyan"),
+        f" ({topics.HANDOVERS}), {day.said_again} release of what was told under another id.\n",
     )
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from governor.demo.checks import Check
-from governor.demo.day import Day, Decision, Letter
+from governor.demo.day import Came, Day, Gathering, Handover, Letter
 from governor.demo.hints import hints
 from governor.demo.process import Part
 from governor.demo.script import Beat, Person
@@ -26,6 +26,8 @@ _COLOURS = {
     "in review": "magenta",
     "suppressed": "red",
     "repeated": "cyan",
+    "gathers": "blue",
+    "handed over": "bright_cyan",
     "dead letter": "bright_red",
 }
 _WIDE = 110
@@ -74,12 +76,16 @@ class Terminal:
         self._print("")
         self._print(grid if self._console.is_terminal else f"{shop_clock(beat.at)}  {beat.caption}")
 
-    def came(self, came: Decision | Letter, day: Day) -> None:
+    def came(self, came: Came, day: Day) -> None:
         """Print one row."""
         if isinstance(came, Letter):
             said = came.value.decode(errors="replace")
             what = said if len(said) <= 26 else f"{said[:23]}..."  # noqa: PLR2004
             row = Row("", "dead letter", "", what, came.reason.replace("_", " "))
+        elif isinstance(came, Gathering):
+            row = self._teller.gathers(came, self._at)
+        elif isinstance(came, Handover):
+            row = self._teller.handed_over(came)
         elif day.decisions[came["id"]] is came:
             row = self._teller.row(came)
         else:

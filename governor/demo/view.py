@@ -8,7 +8,7 @@ import msgspec
 
 from governor.core.instant import format_instant
 from governor.demo.checks import Check
-from governor.demo.day import Day, Decision, Letter
+from governor.demo.day import Came, Day, Gathering, Handover, Letter
 from governor.demo.process import Part
 from governor.demo.script import Beat, Person
 from governor.demo.sentences import Teller
@@ -30,7 +30,7 @@ class View(Protocol):
     def beat(self, beat: Beat) -> None:
         """Tell what happens at a moment."""
 
-    def came(self, came: Decision | Letter, day: Day) -> None:
+    def came(self, came: Came, day: Day) -> None:
         """Tell what came out."""
 
     def pause(self, day: Day) -> None:
@@ -71,10 +71,17 @@ class Lines:
         """Write a line of type `beat`."""
         _write("beat", at=format_instant(beat.at), caption=beat.caption)
 
-    def came(self, came: Decision | Letter, day: Day) -> None:
-        """Write a line of type `decision`, `repeat` or `dead_letter`."""
+    def came(self, came: Came, day: Day) -> None:
+        """Write a line: `decision`, `repeat`, `dead_letter`, `gathering` or `handover`."""
         if isinstance(came, Letter):
             _write("dead_letter", reason=came.reason, value=came.value.decode(errors="replace"))
+            return
+        if isinstance(came, Gathering):
+            _write("gathering", person=came.person, message=came.message)
+            return
+        if isinstance(came, Handover):
+            row = self._teller.handed_over(came)
+            _write("handover", name=row.name, text=row.why, handover=came)
             return
         fresh = day.decisions[came["id"]] is came
         row = self._teller.row(came)
@@ -93,6 +100,8 @@ class Lines:
             dead_letters=len(day.letters),
             decisions=len(day.decisions),
             repeats=len(day.repeats),
+            handovers=len(day.handovers),
+            said_again=day.said_again,
             quieter=[each._asdict() for each in quieter(day)],
             reasons=[each._asdict() for each in reasons(day)],
             checks=[{"promise": each.promise, "flaws": each.flaws} for each in checks],

@@ -89,7 +89,8 @@ def test_the_sample_day_ends_by_itself_and_all_is_as_it_should_be(tmp_path: Path
     assert time.monotonic() - began < 60
     assert "08:30  suppressed   Greta   spring sale                 no consent on record" in out
     assert "✗" not in out
-    assert out.count("✓") == 9
+    assert out.count("✓") == 11
+    assert "14:10  handed over  Hugo    spring sale " in out
     assert not mentioned(tmp_path)
 
 
@@ -131,7 +132,13 @@ def check_what_came_out(lines: list[dict[str, Any]], folder: Path) -> None:
     assert not became
     reasons = sorted(line["reason"] for line in those(lines, "dead_letter"))
     assert reasons == ["undecodable", "unknown_category"]
+    gathered = [line["message"] for line in those(lines, "gathering")]
+    assert gathered == [step.data["id"] for step in candidates(BEATS) if step.gathers]
+    told = {(line["name"], line["handover"]["why"]) for line in those(lines, "handover")}
+    assert told == {("Kenji", "messages"), ("Hugo", "complained")}
     [summary] = those(lines, "summary")
+    assert summary["handovers"] == len(told)
+    assert summary["said_again"] == 1
     assert not [check for check in summary["checks"] if check["flaws"]]
     assert summary["waiting"] == 0
     written = (folder / "decisions.jsonl").read_text().splitlines()

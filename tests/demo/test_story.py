@@ -12,24 +12,34 @@ import msgspec
 import pytest
 
 from governor.config import load_policy
+from governor.core.instant import format_instant
 from governor.demo.checks import Check, checked
-from governor.demo.day import Day, Decision, Letter, candidates, foretell
+from governor.demo.day import (
+    Came,
+    Day,
+    Foretold,
+    Gathering,
+    candidates,
+    foretell,
+)
 from governor.demo.hints import hints
 from governor.demo.performance import POLICY
+from governor.demo.script import Step
 from governor.demo.sentences import Teller
-from governor.demo.story import BEATS, PEOPLE
+from governor.demo.story import BEATS, KEY, PEOPLE
 from governor.demo.terminal import Terminal
+from governor.ledger.keys import Pseudonyms
 
 
 @cache
-def foretold() -> dict[str, Decision]:
+def foretold() -> Foretold:
     return foretell(load_policy(POLICY), BEATS)
 
 
 def the_day() -> Day:
     """Return the day as it should be: every decision, what is sent of it, and the dead letters."""
     day = Day()
-    for decision in foretold().values():
+    for decision in foretold().decisions.values():
         day.decide(msgspec.json.encode(decision))
         if decision["outcome"] == "release":
             sent = {"id": decision["message"], "decision": decision["id"]}
@@ -37,7 +47,23 @@ def the_day() -> Day:
     for step in candidates(BEATS):
         if step.refused:
             day.bury(step.value, str(step.expected))
+        if step.gathers:
+            names = Pseudonyms(KEY)
+            day.gather(Gathering(names.of(step.data["person"]), step.data["id"]))
+    for number, (at, step) in enumerate(handed_over()):
+        handover = {
+            "id": f"h-{number}",
+            "person": step.data["person"],
+            "why": step.hands_over,
+            "since": format_instant(at),
+            "message": "spring-sale-hugo",
+        }
+        day.hand_over(msgspec.json.encode(handover))
     return day
+
+
+def handed_over() -> list[tuple[int, Step]]:
+    return [(beat.at, step) for beat in BEATS for step in beat.steps if step.hands_over]
 
 
 def counts(day: Day) -> dict[str, float]:
@@ -45,6 +71,8 @@ def counts(day: Day) -> dict[str, float]:
         "governor_decisions_total": len(day.decisions),
         "governor_repeats_total": len(day.repeats),
         "governor_dead_letters_total": len(day.letters),
+        "governor_handovers_total": len(day.handovers),
+        "governor_resubmissions_total": 1,
     }
 
 
@@ -59,13 +87,16 @@ def test_the_policy_of_the_day_makes_of_it_what_the_story_says() -> None:
 
 
 def test_the_day_shows_every_outcome_and_every_rule() -> None:
-    outcomes = {one["outcome"] for one in foretold().values()}
-    rules = {finding["rule"] for one in foretold().values() for finding in one["findings"]}
+    decisions = foretold().decisions.values()
+    outcomes = {one["outcome"] for one in decisions}
+    rules = {finding["rule"] for one in decisions for finding in one["findings"]}
     assert outcomes == {"release", "defer", "review", "suppress"}
     assert rules == {
+        "arbitration",
         "caps",
         "consent",
         "control",
+        "human_touch",
         "intrusiveness",
         "oversight",
         "persuasion",
@@ -110,7 +141,34 @@ def send_one_more_promotion(day: Day) -> None:
     one.update(outcome="release")
 
 
-STORY, FORESIGHT, FINAL, SENT, CAPPED = range(5)
+def send_three_that_matter_little(day: Day) -> None:
+    one = next(one for one in day.decisions.values() if one["message"] == "trail-shoes-kenji")
+    one.update(message="trail-shoes-kenji-2")
+
+
+def decide_before_the_window_closes(day: Day) -> None:
+    one = next(one for one in day.decisions.values() if one["message"] == "wool-socks-paula")
+    one.update(decided_at="2026-05-08T10:32:00Z")
+
+
+def let_nothing_gather(day: Day) -> None:
+    day.gathered.clear()
+
+
+def hand_over_nobody(day: Day) -> None:
+    day.handovers.clear()
+
+
+def hand_over_twice(day: Day) -> None:
+    day.handovers["h-again"] = next(iter(day.handovers.values()))
+
+
+def hand_over_another(day: Day) -> None:
+    id, one = next(iter(day.handovers.items()))
+    day.handovers[id] = msgspec.structs.replace(one, person="anna")
+
+
+STORY, FORESIGHT, FINAL, SENT, CAPPED, GATHERED, HANDED, MEASURED = range(8)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +182,12 @@ STORY, FORESIGHT, FINAL, SENT, CAPPED = range(5)
         (send_what_is_not_released, {SENT}),
         (garble_a_dead_letter, {FINAL}),
         (send_one_more_promotion, {STORY, FORESIGHT, SENT, CAPPED}),
+        (send_three_that_matter_little, {STORY, FORESIGHT, FINAL, SENT, CAPPED}),
+        (decide_before_the_window_closes, {FORESIGHT, GATHERED}),
+        (let_nothing_gather, {GATHERED}),
+        (hand_over_nobody, {HANDED}),
+        (hand_over_twice, {HANDED}),
+        (hand_over_another, {HANDED}),
     ],
 )
 def test_what_goes_wrong_is_noticed(disturb: Callable[[Day], None], broken: set[int]) -> None:
@@ -141,9 +205,51 @@ def test_a_worker_that_counts_otherwise_is_noticed() -> None:
     ]
 
 
+def test_a_content_that_is_said_again_unnoticed_is_noticed() -> None:
+    day = the_day()
+    checks = checked(day, foretold(), BEATS, {**counts(day), "governor_resubmissions_total": 0})
+    assert not checks[MEASURED].kept
+
+
+def test_the_day_shows_what_each_section_of_the_policy_is_for() -> None:
+    codes = {one["code"] for one in foretold().decisions.values()}
+    codes |= {
+        finding["code"] for one in foretold().decisions.values() for finding in one["findings"]
+    }
+    assert codes >= {
+        "false_urgency",
+        "household_cap",
+        "needs_human",
+        "outranked",
+        "pressure_budget",
+        "vulnerable",
+    }
+    assert foretold().handovers == {"complained": 1, "messages": 1}
+    assert foretold().resubmissions == 1
+
+
+def test_what_gathers_has_no_decision_before_its_window_closes() -> None:
+    gathering = [step.data["id"] for step in candidates(BEATS) if step.gathers]
+    decided = [one for one in foretold().decisions.values() if one["message"] in gathering]
+    assert len(gathering) == len(decided) == 2
+    assert {one["decided_at"] for one in decided} == {"2026-05-08T10:35:00.000Z"}
+
+
+def test_the_slot_that_is_kept_goes_to_what_matters_more() -> None:
+    [shoes] = [
+        one for one in foretold().decisions.values() if one["message"] == "trail-shoes-kenji"
+    ]
+    [slots] = [
+        (finding["observed"], finding["limit"])
+        for finding in shoes["findings"]
+        if finding["id"] == "promo-per-day" and finding["variant"] == "plain"
+    ]
+    assert slots == (2, 3)
+
+
 def test_every_decision_is_told_with_its_reason() -> None:
     teller = Teller(PEOPLE)
-    rows = [(one, teller.row(one)) for one in foretold().values()]
+    rows = [(one, teller.row(one)) for one in foretold().decisions.values()]
     assert all(row.why for one, row in rows if one["outcome"] != "release")
     said = {one["message"]: row.why for one, row in reversed(rows)}
     assert said["spring-sale-dave"] == (
@@ -170,7 +276,13 @@ def test_the_view_for_people_tells_everything(
     view.introduces(PEOPLE)
     for beat in BEATS:
         view.beat(beat)
-    everything: list[Decision | Letter] = [*day.decisions.values(), *day.letters]
+    gathering = Gathering(Pseudonyms(KEY).of("paula"), "sandals-paula")
+    everything: list[Came] = [
+        gathering,
+        *day.decisions.values(),
+        *day.letters,
+        *day.handovers.values(),
+    ]
     for came in everything:
         view.came(came, day)
         view.pause(day)
@@ -179,7 +291,15 @@ def test_the_view_for_people_tells_everything(
     shown = capsys.readouterr().out
     assert "Kenji (Tokyo)" in shown
     assert shown.count("released") > len(day.released)
-    for words in ("Lena pulls the kill switch", "a promise", "what breaks it", "half-a-message"):
+    for words in (
+        "Lena pulls the kill switch",
+        "a promise",
+        "what breaks it",
+        "half-a-message",
+        "gathers",
+        "outreach.handovers",
+        "2 people handed over to a human",
+    ):
         assert words in shown
 
 
