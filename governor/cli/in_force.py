@@ -17,6 +17,9 @@ def in_force(policy: Policy) -> dict[str, list[str]]:
             f"{entry.id}: {_hours(entry.allow)}, else {entry.outside}{_about(entry.match)}"
             for entry in policy.quiet_hours
         ],
+        "intrusiveness": list(_intrusiveness(policy)),
+        "personal data": list(_personal_data(policy)),
+        "persuasion": list(_persuasion(policy)),
         "arbitration": list(_arbitration(policy)),
         "review": list(_review(policy)),
         "human touch": list(_human_touch(policy)),
@@ -110,6 +113,42 @@ def _cap(cap: Cap) -> str:
         what += f", {kept} of them only for priority {least} or more"
     per = "" if cap.per == ("person",) else f" per {' and '.join(cap.per)}"
     return f"{cap.id}: {what}{per}, else {cap.at_cap}{_about(cap.match)}"
+
+
+def _intrusiveness(policy: Policy) -> Iterator[str]:
+    section = policy.intrusiveness
+    if section is None:
+        return
+    comfort = section.comfort
+    yield (
+        f"at most {section.ceiling:g} points, or what people chose (low {comfort.low:g}, normal"
+        f" {comfort.normal:g}, high {comfort.high:g}), else {section.above}"
+    )
+    learns = "moves with what people do" if comfort.learn else "does not move"
+    yield f"what was sent weighs half after {length(section.half_life)}; the ceiling {learns}"
+
+
+def _personal_data(policy: Policy) -> Iterator[str]:
+    section = policy.personal_data
+    if section is None:
+        return
+    yield f"deeper than {section.free}: only with consent to {section.purpose}"
+    if section.sensitive:
+        named = ", ".join(sorted(section.sensitive))
+        yield f"{named}: only with consent to sensitive, never inferred or bought"
+
+
+def _persuasion(policy: Policy) -> Iterator[str]:
+    section = policy.persuasion
+    if section is None:
+        return
+    if section.urgency is not None:
+        yield "urgency and scarcity: only with a true end of the offer"
+    if section.budget is not None:
+        budget = section.budget
+        yield f"any technique: at most {budget.limit} in {length(budget.window)}, else defer"
+    if section.vulnerable is not None:
+        yield f"none for {', '.join(('minors', *sorted(section.vulnerable)))}"
 
 
 def _arbitration(policy: Policy) -> Iterator[str]:

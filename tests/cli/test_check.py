@@ -57,6 +57,23 @@ def test_what_gathers_and_what_is_reserved_is_shown() -> None:
     assert "judged together 10m after the first; those that lose are dropped" in result.stdout
 
 
+def test_how_near_a_message_may_come_is_shown() -> None:
+    written(
+        "p.yaml",
+        POLICY
+        + "intrusiveness: {ceiling: 45, half_life: 2d, above: review}\n"
+        + "personal_data: {free: 1, sensitive: [health]}\n"
+        + "persuasion: {budget: {limit: 2, window: 7d}, vulnerable: [debt]}\n",
+    )
+    shown = governor("check", "p.yaml").stdout
+    assert "at most 45 points, or what people chose" in shown
+    assert "half after 2d" in shown
+    assert "deeper than 1: only with consent to personalisation" in shown
+    assert "health: only with consent to sensitive" in shown
+    assert "any technique: at most 2 in 7d, else defer" in shown
+    assert "none for minors, debt" in shown
+
+
 def test_what_is_in_force_comes_as_json_too() -> None:
     written("p.yaml", POLICY)
     found = json.loads(governor("check", "p.yaml", "--json").stdout)
