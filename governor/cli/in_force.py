@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from governor.core.instant import DAY, HOUR, MINUTE, SECOND
+from governor.core.instant import format_length
 from governor.core.policy import WEEKDAYS, Allow, Cap, Match, Policy, Span
 
 
@@ -24,8 +24,8 @@ def in_force(policy: Policy) -> dict[str, list[str]]:
         "review": list(_review(policy)),
         "human touch": list(_human_touch(policy)),
         "kept": [
-            f"verdicts {length(policy.retention.verdicts)}",
-            f"history {length(policy.retention.history)}",
+            f"verdicts {format_length(policy.retention.verdicts)}",
+            f"history {format_length(policy.retention.history)}",
         ],
         "shadow": [name for name, mode in policy.modes.root.items() if mode == "shadow"],
     }
@@ -50,7 +50,7 @@ def warnings(policy: Policy) -> Iterator[str]:
 def _waiting_for_rivals(policy: Policy) -> Iterator[str]:
     if policy.arbitration is None or not policy.arbitration.window:
         return
-    window = length(policy.arbitration.window)
+    window = format_length(policy.arbitration.window)
     for name, category in policy.categories.items():
         if category.contractual and "arbitration" not in category.skips:
             yield (
@@ -76,16 +76,6 @@ def _placeless(policy: Policy) -> Iterator[str]:
             )
 
 
-def length(duration: int) -> str:
-    """Write a duration (ms) as ops would, a day as 24h."""
-    if duration == DAY:
-        return "24h"
-    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
-        if duration and duration % unit == 0:
-            return f"{duration // unit}{letter}"
-    return f"{duration // SECOND}s"
-
-
 def _categories(policy: Policy) -> Iterator[str]:
     for name, category in policy.categories.items():
         parts = [f"{category.purpose} on {' or '.join(category.basis)}"]
@@ -97,13 +87,15 @@ def _categories(policy: Policy) -> Iterator[str]:
             parts.append("counts for no cap")
         if category.quota:
             quota = category.quota
-            parts.append(f"quota {quota.limit} in {length(quota.window)}, then {quota.at_quota}")
+            parts.append(
+                f"quota {quota.limit} in {format_length(quota.window)}, then {quota.at_quota}"
+            )
         yield f"{name}: {'; '.join(parts)}"
 
 
 def _cap(cap: Cap) -> str:
     if cap.min_gap is not None:
-        what = f"{length(cap.min_gap)} apart"
+        what = f"{format_length(cap.min_gap)} apart"
     elif cap.silence_after is not None and cap.window is not None:
         what = f"silence for {cap.window.text} after {' or '.join(cap.silence_after)}"
     else:
@@ -125,7 +117,8 @@ def _intrusiveness(policy: Policy) -> Iterator[str]:
         f" {comfort.normal:g}, high {comfort.high:g}), else {section.above}"
     )
     learns = "moves with what people do" if comfort.learn else "does not move"
-    yield f"what was sent weighs half after {length(section.half_life)}; the ceiling {learns}"
+    half_life = format_length(section.half_life)
+    yield f"what was sent weighs half after {half_life}; the ceiling {learns}"
 
 
 def _personal_data(policy: Policy) -> Iterator[str]:
@@ -146,7 +139,7 @@ def _persuasion(policy: Policy) -> Iterator[str]:
         yield "urgency and scarcity: only with a true end of the offer"
     if section.budget is not None:
         budget = section.budget
-        yield f"any technique: at most {budget.limit} in {length(budget.window)}, else defer"
+        yield f"any technique: at most {budget.limit} in {format_length(budget.window)}, else defer"
     if section.vulnerable is not None:
         yield f"none for {', '.join(('minors', *sorted(section.vulnerable)))}"
 
@@ -158,7 +151,8 @@ def _arbitration(policy: Policy) -> Iterator[str]:
     yield f"first by {', then '.join(section.rank)}"
     if section.window:
         drops = {"wait": "wait", "suppress": "are dropped"}[section.losers]
-        yield f"judged together {length(section.window)} after the first; those that lose {drops}"
+        window = format_length(section.window)
+        yield f"judged together {window} after the first; those that lose {drops}"
 
 
 def _review(policy: Policy) -> Iterator[str]:
@@ -168,7 +162,7 @@ def _review(policy: Policy) -> Iterator[str]:
         yield f"{rule.id}: {share}what matches, {eyes}{_about(rule.when)}"
     if policy.review.rules:
         review = policy.review
-        yield f"unanswered after {length(review.deadline)}: {review.on_deadline}"
+        yield f"unanswered after {format_length(review.deadline)}: {review.on_deadline}"
 
 
 def _human_touch(policy: Policy) -> Iterator[str]:

@@ -50,7 +50,7 @@ def _timed(found: "Found") -> Any:
     """Return *found* as JSON values, its moments as RFC 3339."""
     import msgspec
 
-    from governor.cli.in_force import length
+    from governor.core.instant import format_length
 
     def timed(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
@@ -58,7 +58,7 @@ def _timed(found: "Found") -> Any:
         if isinstance(value, list):
             return [timed(one) for one in value]
         if name == "window":
-            return length(value)
+            return format_length(value)
         return _time(value) if name in _TIMES and value is not None else value
 
     return timed(msgspec.to_builtins(found))
@@ -117,11 +117,11 @@ def _comfort(one: "Ease") -> Iterator[str]:
 
 
 def _sent(known: "About") -> Iterator[str]:
-    from governor.cli.in_force import length
+    from governor.core.instant import format_length
 
     for one in known.sent:
         channels = ", ".join(f"{name} {number}" for name, number in one.by_channel.items())
-        text = f"{length(one.window)}: {count(one.sent, 'message')}"
+        text = f"{format_length(one.window)}: {count(one.sent, 'message')}"
         text += f" ({channels})" if channels else ""
         text += f", {one.counted} of them count" if one.counted != one.sent else ""
         text += f"; {one.returned} came back" if one.returned else ""

@@ -64,6 +64,6 @@ def ceil_second(at: int) -> int:
 def format_length(duration: int) -> str:
     """Write a duration as the policy does, in its largest whole unit; one day is `24h`."""
     for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
-        if duration % size == 0 and (size, duration) != (DAY, DAY):
+        if duration and duration % size == 0 and (size, duration) != (DAY, DAY):
             return f"{duration // size}{unit}"
     return f"{duration // SECOND}s"
