@@ -101,8 +101,7 @@ class CrashRun:
         """Go on until the time is over and there were enough crashes, then come to rest."""
         for _ in range(len(self._due)):
             self._start()
-        for member in self._members[:1]:
-            member.worker.wait_until_ready(90)
+        self._until_one_is_ready(90)
         self._send(self._traffic.opening())
         began = time.monotonic()
         while time.monotonic() - began < seconds or self.disturbances.total() < crashes:
@@ -111,6 +110,14 @@ class CrashRun:
             self._look_after_workers()
             time.sleep(TICK)
         self._come_to_rest()
+
+    def _until_one_is_ready(self, within: float) -> None:
+        """Wait for a worker; even now one may freeze, and has to be let go on."""
+        deadline = time.monotonic() + within
+        while all(member.worker.reasons() for member in self._members):
+            assert time.monotonic() < deadline, self._stage.state()
+            self._look_after_workers()
+            time.sleep(TICK)
 
     # --- traffic
 
