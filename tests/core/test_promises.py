@@ -512,6 +512,8 @@ def test_explained_a_time_that_is_named_is_one_at_which_the_message_would_pass(
             continue
         if waiting.attempt == 0:  # it gathers, and names no time to anybody
             continue
+        if any(entry.seq > waiting.seq for entry in played.story.standing.log):
+            continue  # what was named holds for the standing as it was
         incoming = played.story.setting().open_body(PERSON, waiting)
         case, now = played.story.case(played.now, ("candidate", dict(incoming.raw)))
         passing = decide(case, waiting.eligible_at)
