@@ -70,7 +70,7 @@ class Households:
 
     def __init__(self, ledger: Ledger, policy: Policy, *, forgets: bool) -> None:
         self._ledger = ledger
-        self._policy = policy
+        self.policy = policy
         self._forgets = forgets
         self._now = 0
         self._counts = policy.by_household
@@ -239,4 +239,4 @@ class Households:
     def _as_of_now(self, household: Household) -> Household:
         if not self._forgets:
             return household
-        return forget(household, self._now - self._policy.retention.history)
+        return forget(household, self._now - self.policy.retention.history)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from governor.broker import TopicLogs, reading
-from governor.codec.decode import FactKind, Rejected, decode_control, decode_fact, parse
+from governor.codec.decode import Rejected, decode_control, decode_fact, parse
 from governor.codec.waiting import decode_waiting, encode_body
 from governor.config import topics
 from governor.config.settings import Settings
@@ -39,7 +39,7 @@ from governor.core.restore import (
 )
 from governor.core.standing import Standing, name64
 from governor.households import tell_again
-from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
+from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.protocol import Change, Ledger, LedgerUnavailable
 
 log = logging.getLogger(__name__)
@@ -55,14 +55,6 @@ UNDER_WAY = 5.0
 """Seconds for which what was committed before the loss may still be on its way to the topics."""
 
 CLOCKS_DIFFER = 5 * SECOND
-
-_FACTS: dict[str, FactKind] = {
-    topics.CONSENTS: "consent",
-    topics.PROFILES: "profile",
-    topics.FEEDBACK: "feedback",
-    topics.CANCELLATIONS: "cancellation",
-    topics.REVIEWS: "review",
-}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -194,7 +186,7 @@ class Rebuild:
                 yield record
 
     async def _facts(self, name: str, source: Source) -> AsyncIterator[Step]:
-        kind, most = _FACTS[name], self._settings.max_bytes
+        kind, most = topics.FACTS[name], self._settings.max_bytes
         async for record in self._read(name, offsets=source.offsets.get(name)):
             value, headers, at = record.value, record.headers, record.timestamp
             try:
@@ -202,10 +194,7 @@ class Rebuild:
             except Rejected:
                 continue
             self.progress.latest = max(self.progress.latest, told.record_at)
-            person = told.fact.person
-            own = isinstance(told.fact, model.ReviewAnswer) and looks_like_pseudonym(person)
-            key = person if own else self._names.of(person)
-            yield key, self._fact(told)
+            yield self._names.of_fact(told.fact), self._fact(told)
 
     def _fact(self, told: Told) -> Fold:
         skew = 0 if self._now is None else CLOCKS_DIFFER

@@ -20,7 +20,7 @@ from governor.core.together import take_turns
 from governor.core.turn import reconsider, sent
 from governor.households import Households, named
 from governor.judgement import Arrivals, Judgement
-from governor.ledger.keys import Pseudonyms, Sealer, looks_like_pseudonym
+from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.protocol import Ledger, LedgerUnavailable
 
 __all__ = ["Arrivals", "Governor", "Judgement"]
@@ -144,7 +144,7 @@ class Governor:
         if not releases:
             return list(resolutions)
         control, _ = await self._ledger.load([])
-        setting = self._setting(control)
+        setting = self._setting(control, self.policy)
         changed: dict[str, Resolution] = {}
 
         def again(key: str, standing: Standing, shared: Shared) -> Standing:
@@ -174,7 +174,7 @@ class Governor:
         fresh: dict[str, list[Incoming]] = defaultdict(list)
         places: dict[str, list[int]] = defaultdict(list)
         for one in arrivals.told:
-            told[self._key_of(one)].append(one)
+            told[self._names.of_fact(one.fact)].append(one)
         for place, incoming in enumerate(arrivals.fresh):
             key = self._names.of(incoming.candidate.person)
             fresh[key].append(incoming)
@@ -193,14 +193,11 @@ class Governor:
             for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
         ]
 
-    def _key_of(self, told: Told) -> str:
-        person = told.fact.person
-        if isinstance(told.fact, model.ReviewAnswer) and looks_like_pseudonym(person):
-            return person
-        return self._names.of(person)
-
     async def _take(self, turns: Sequence[Turn], judgement: Judgement) -> None:
-        """Take every turn and commit it, again for those that somebody else has overtaken."""
+        """Take every turn and commit it, again for those that somebody else has overtaken.
+
+        All under one policy: one that counts by household has to have loaded and reserved there.
+        """
         households = self._households()
         for _ in range(_ATTEMPTS):
             turns = await self._try(turns, judgement, households)
@@ -214,11 +211,11 @@ class Governor:
         """Take *turns* in one load and one commit; return those that were overtaken."""
         start = self._tick()
         control, standings = await self._ledger.load([turn.key for turn in turns])
-        now = max((turn.now for turn in turns), default=0)
-        shared = self.policy.by_household
-        await households.open(now, named(turns, standings, self._names.of) if shared else ())
+        now, policy = max((turn.now for turn in turns), default=0), households.policy
+        homes = named(turns, standings, self._names.of) if policy.by_household else ()
+        await households.open(now, homes)
         loaded = self._tick()
-        setting = self._setting(control)
+        setting = self._setting(control, policy)
         taken = await households.decide(
             lambda shared: take_turns(replace(setting, shared=shared), standings, turns)
         )
@@ -253,9 +250,9 @@ class Governor:
     def _households(self) -> Households:
         return Households(self._ledger, self.policy, forgets=self._forgets)
 
-    def _setting(self, control: ControlState) -> Setting:
+    def _setting(self, control: ControlState, policy: Policy) -> Setting:
         return Setting(
-            self.policy,
+            policy,
             control,
             self._names.of,
             self._names.decision_id,

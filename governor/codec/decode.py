@@ -1,7 +1,7 @@
 """What arrives on the topics, as values of the core or as a reason not to take it."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -9,7 +9,7 @@ from governor.codec.digest import content32, digest64
 from governor.codec.rejected import LONGEST_DETAIL, Reason, Rejected, invalid, named
 from governor.codec.unwrap import Headers, checked, parse, unwrap
 from governor.core import model
-from governor.core.incoming import Incoming, Told
+from governor.core.incoming import EventKind, FactKind, Incoming, Told
 from governor.core.instant import MINUTE, parse_instant
 from governor.core.policy.values import suggestion
 
@@ -35,10 +35,6 @@ AHEAD = 5 * MINUTE
 LONGEST_TRACE = 8_192
 """So much of a trace header is passed on; the W3C's are far shorter."""
 _LAST_RECORD = parse_instant("6000-01-01T00:00:00Z")
-
-FactKind = Literal["cancellation", "consent", "profile", "feedback", "review"]
-
-EventKind = FactKind | Literal["candidate", "control"]
 
 W = TypeVar("W", bound=model.Wire)
 F = TypeVar("F", bound=model.Fact | model.Control)

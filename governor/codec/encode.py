@@ -17,7 +17,9 @@ _OF_THE_VARIANT = ("channel", "content", *_JUDGED)
 _STAYS_BEHIND = frozenset(Variant.model_fields) - set(_OF_THE_VARIANT)
 
 
-class _Finding(msgspec.Struct):
+class WrittenFinding(msgspec.Struct, gc=False):
+    """A finding as a decision's record holds it."""
+
     rule: str
     id: str
     variant: str
@@ -168,9 +170,9 @@ def _cloud_event(id: str, kind: bytes, source: bytes, at: int) -> list[tuple[str
     ]
 
 
-def _finding(finding: Finding) -> _Finding:
+def _finding(finding: Finding) -> WrittenFinding:
     eligible_at = finding.eligible_at
-    return _Finding(
+    return WrittenFinding(
         finding.rule,
         finding.id,
         finding.variant,

@@ -1,9 +1,12 @@
 """Every topic that governor reads or writes, and how each is to be kept."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from governor.core.incoming import FactKind
 
 CANDIDATES = "outreach.candidates"
 URGENT = "outreach.candidates.urgent"
@@ -57,12 +60,23 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
-INPUTS = frozenset(
-    {
-        *(CANDIDATES, URGENT, CANCELLATIONS, FEEDBACK),
-        *(CONSENTS, PROFILES, REVIEWS, CONTROL),
-    }
-)
+FACTS: "Mapping[str, FactKind]" = {
+    CANCELLATIONS: "cancellation",
+    CONSENTS: "consent",
+    PROFILES: "profile",
+    FEEDBACK: "feedback",
+    REVIEWS: "review",
+}
+"""What the records of a topic are that tells of one person."""
+
+OF_KIND: Mapping[str, str] = {
+    "candidate": CANDIDATES,
+    "control": CONTROL,
+    **{kind: topic for topic, kind in FACTS.items()},
+}
+"""The topic of each kind of event, of candidates that of those in no hurry."""
+
+INPUTS = frozenset((URGENT, *OF_KIND.values()))
 """What governor reads of what others write; what it writes itself it believes."""
 
 

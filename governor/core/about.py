@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import msgspec
 
@@ -9,10 +10,11 @@ from governor.core.comfort import ceiling_of, factor_of, lessons, reset_at
 from governor.core.consents import last_pause, objects, said
 from governor.core.human_touch import contacted_at, hold_of, still_open, unanswered
 from governor.core.instant import DAY
+from governor.core.model import Basis
 from governor.core.policy import Policy
 from governor.core.standing import REFUNDED, ControlState, Standing
 
-_BASES = ("consent", "soft_opt_in", "legitimate_interest", "contract", "legal_obligation")
+_BASES = get_args(Basis)
 _ANY_OTHER = "\0"
 _NEARLY = 0.01
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from governor.core.policy import HumanTouch, Policy
-from governor.core.standing import REFUNDED, Entry, HandedOver, Heard, Standing
+from governor.core.standing import Entry, HandedOver, Heard, Standing, counted
 
 RULE = "human_touch"
 MESSAGES, SIGNALS = "messages", "signals"
@@ -41,7 +41,7 @@ def unanswered(policy: Policy, standing: Standing, at: int) -> Sequence[Entry]:
     """Return the automated messages since the last human contact, as known at *at* (ms)."""
     log = standing.log
     first = bisect_left(log, _since(policy, standing, at), key=_time)
-    return [one for one in log[first:] if one.counts and one.settled != REFUNDED]
+    return counted(log[first:])
 
 
 def signal_of(section: HumanTouch, policy: Policy, standing: Standing, at: int) -> Heard | None:

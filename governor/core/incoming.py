@@ -1,10 +1,15 @@
 """What arrives at the gate, decoded, with what is known of its record."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from governor.core import model
+
+FactKind = Literal["cancellation", "consent", "profile", "feedback", "review"]
+
+EventKind = FactKind | Literal["candidate", "control"]
+"""What a record or a recorded event is."""
 
 
 class Incoming(msgspec.Struct, frozen=True):

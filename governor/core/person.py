@@ -181,7 +181,7 @@ class Person:
         if case is None:
             return policy_fault(incoming)
         if waiting is not None and arbitrate.closes(waiting, self.now):
-            log = partial(self.sharing.log, self.sharing.name(incoming, self.standing))
+            log = partial(self.sharing.log, incoming, self.standing)
             return arbitrate.at_closing(case, self.now, self._made, log)
         return decide(case, self.now, early=early)
 
@@ -210,7 +210,7 @@ class Person:
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
             answers=tuple(one for one in standing.answers if one.message == message),
-            household=self.sharing.log(self.sharing.name(incoming, standing), message),
+            household=self.sharing.log(incoming, standing, message),
         )
 
     def _resolve(

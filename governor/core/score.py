@@ -19,7 +19,7 @@ from governor.core.comfort import ceiling_of
 from governor.core.edges import Hours
 from governor.core.instant import SECOND, ceil_second
 from governor.core.policy import Intrusiveness, Policy
-from governor.core.standing import REFUNDED, name64
+from governor.core.standing import counted, name64
 from governor.core.verdict import Score
 
 _DEEPEST = 5
@@ -57,9 +57,9 @@ class Scale:
         self._history = case.policy.retention.history
         self._pressures: dict[int, float] = {}
         topic = None if case.candidate.topic is None else name64(case.candidate.topic)
-        counted = [e for e in case.standing.log if e.counts and e.settled != REFUNDED]
-        self._sends = [(entry.at, entry.exposure) for entry in counted if entry.exposure]
-        alike = [] if topic is None else [entry for entry in counted if entry.topic == topic]
+        log = counted(case.standing.log)
+        self._sends = [(entry.at, entry.exposure) for entry in log if entry.exposure]
+        alike = [] if topic is None else [entry for entry in log if entry.topic == topic]
         self._alike = [entry.at for entry in alike]
 
     def score(self, at: int) -> Score:

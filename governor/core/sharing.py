@@ -31,8 +31,11 @@ class Sharing:
             return self._alias(named)
         return profile.household if profile else None
 
-    def log(self, name: str | None, *messages: int) -> tuple[Entry, ...] | None:
-        """Return the releases to the household but for *messages*; None without a household."""
+    def log(
+        self, incoming: Incoming, standing: Standing, *messages: int
+    ) -> tuple[Entry, ...] | None:
+        """Return the releases to its household but for *messages*; None where none counts."""
+        name = self.name(incoming, standing) if self._shared is not None else None
         if self._shared is None or name is None:
             return None
         for message in messages:

@@ -1,6 +1,7 @@
 """All that is known about one person, as one frozen value with one version."""
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -107,6 +108,11 @@ class Entry(msgspec.Struct, frozen=True):
     seq: int = 0
     digest: int = 0
     content: int = 0
+
+
+def counted(log: Iterable[Entry]) -> list[Entry]:
+    """Return the releases that hold a slot, in order of time: not those that were given back."""
+    return [entry for entry in log if entry.counts and entry.settled != REFUNDED]
 
 
 class Judged(msgspec.Struct, frozen=True):

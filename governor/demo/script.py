@@ -12,15 +12,6 @@ from governor.core.instant import format_instant, from_datetime, to_datetime
 
 SHOP = ZoneInfo("Europe/Berlin")
 _DAY = "2026-05-08"
-_TOPICS = {
-    "candidate": topics.CANDIDATES,
-    "cancellation": topics.CANCELLATIONS,
-    "consent": topics.CONSENTS,
-    "control": topics.CONTROL,
-    "feedback": topics.FEEDBACK,
-    "profile": topics.PROFILES,
-    "review": topics.REVIEWS,
-}
 _BROWSED = {"uses": [{"attribute": "browsing_history", "source": "observed"}]}
 
 
@@ -69,7 +60,7 @@ class Step(msgspec.Struct, frozen=True):
     @property
     def topic(self) -> str:
         """The topic that the record goes to."""
-        return topics.URGENT if self.urgent else _TOPICS[self.kind]
+        return topics.URGENT if self.urgent else topics.OF_KIND[self.kind]
 
     @property
     def refused(self) -> bool:

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from governor.core import model
+
 KEY_BYTES = 32
 DERIVED = "derived"
 
@@ -40,6 +42,12 @@ class Pseudonyms:
     def of(self, person: str) -> str:
         """Return the pseudonym of *person*, always the same under one key."""
         return person if self._people is None else self._known(person)
+
+    def of_fact(self, fact: model.Fact) -> str:
+        """Return the pseudonym of whom *fact* is about; a reviewer may name them by it."""
+        if isinstance(fact, model.ReviewAnswer) and looks_like_pseudonym(fact.person):
+            return fact.person
+        return self.of(fact.person)
 
     def decision_id(self, person: str, message: str, attempt: int) -> str:
         """Return the id of a decision, the same on every worker that has the same key."""

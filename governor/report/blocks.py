@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from governor.core.instant import DAY, HOUR, MINUTE, SECOND
+
 _FIGURE = re.compile(r"[+-]?[\d,.]+( %)?|–|")
 
 Cell = str | int | float | None
@@ -76,7 +78,7 @@ def shown(cell: Cell) -> str:
 
 def duration(ms: int) -> str:
     """Write a length of time by its largest unit."""
-    for unit, size in (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000)):
+    for unit, size in (("days", DAY), ("hours", HOUR), ("minutes", MINUTE)):
         if ms >= size:
             return f"{ms / size:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{ms / 1_000:g} seconds"
+    return f"{ms / SECOND:g} seconds"

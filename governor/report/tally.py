@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from governor.codec.decode import Rejected, decode_event
+from governor.codec.encode import WrittenFinding
 from governor.core import model
 from governor.core.incoming import Told
 from governor.core.instant import parse_instant
@@ -24,18 +25,6 @@ _DIFFERENT = 2
 _STRICTNESS = {name: outcome for outcome, name in OUTCOME_NAMES.items()}
 
 
-class _Finding(msgspec.Struct, gc=False):
-    rule: str
-    id: str
-    variant: str
-    outcome: str
-    enforced: bool
-    code: str | None
-    limit: float | str | None
-    observed: float | str | None
-    window: str | None
-
-
 class _Score(msgspec.Struct, gc=False):
     after: float
 
@@ -50,7 +39,7 @@ class _Decision(msgspec.Struct, gc=False):
     code: str | None
     decided_at: str
     eligible_at: str | None
-    findings: Sequence[_Finding]
+    findings: Sequence[WrittenFinding]
     intrusiveness: _Score | None
 
 
@@ -109,7 +98,7 @@ class Spoken(msgspec.Struct):
     observed: Reach = msgspec.field(default_factory=Reach)
     window: str | None = None
 
-    def add(self, finding: _Finding) -> None:
+    def add(self, finding: WrittenFinding) -> None:
         """Take in one finding."""
         self.limit.add(finding.limit)
         self.observed.add(finding.observed)
@@ -238,7 +227,7 @@ class Tally:
             if decision.outcome == "release" and finding.variant == decision.variant:
                 shadow.went_out[finding.outcome] += 1
 
-    def _note(self, finding: _Finding) -> Entry:
+    def _note(self, finding: WrittenFinding) -> Entry:
         entry = finding.rule, finding.id, finding.code or ""
         self.spoken.setdefault(entry, Spoken()).add(finding)
         return entry

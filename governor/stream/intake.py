@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import msgspec
 
 from governor.codec.decode import (
-    FactKind,
     Names,
     Rejected,
     decode_candidate,
@@ -17,16 +16,9 @@ from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.stream.fetch import Lane, Record
 
-_FACTS: dict[str, FactKind] = {
-    topics.CANCELLATIONS: "cancellation",
-    topics.CONSENTS: "consent",
-    topics.PROFILES: "profile",
-    topics.FEEDBACK: "feedback",
-    topics.REVIEWS: "review",
-}
 LANES = {
     topics.CONTROL: Lane.FIRST,
-    **dict.fromkeys(_FACTS, Lane.FIRST),
+    **dict.fromkeys(topics.FACTS, Lane.FIRST),
     topics.URGENT: Lane.URGENT,
     topics.CANDIDATES: Lane.CANDIDATES,
 }
@@ -72,7 +64,7 @@ class Reader:
     def _read(self, record: Record, policy: Names, intake: Intake) -> None:
         name = record.topic.removeprefix(self._prefix)
         at, most = record.timestamp, self._max_bytes
-        kind = _FACTS.get(name)
+        kind = topics.FACTS.get(name)
         if kind is not None:
             told = decode_fact(kind, record.value, record.headers, record.key, at, most)
             intake.told.append(told)

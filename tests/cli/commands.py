@@ -34,6 +34,15 @@ rows:
 """
 
 
+def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to *folder*, without settings of the machine, until the test is over."""
+    for name in [name for name in os.environ if name.startswith("GOVERNOR_")]:
+        if name not in ("GOVERNOR_CACHE", "GOVERNOR_SHARED"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def governor(*arguments: str | Path, answer: str | None = None) -> Result:
     """Call the command; an error that it does not expect fails the test."""
     result = CliRunner().invoke(main, [str(one) for one in arguments], input=answer)

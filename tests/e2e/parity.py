@@ -16,15 +16,6 @@ from tests.e2e.collector import Json
 from tests.e2e.kit import KEY, Stage
 from tests.e2e.worker import ROOT
 
-TOPIC = {
-    "candidate": topics.CANDIDATES,
-    "cancellation": topics.CANCELLATIONS,
-    "consent": topics.CONSENTS,
-    "profile": topics.PROFILES,
-    "feedback": topics.FEEDBACK,
-    "review": topics.REVIEWS,
-    "control": topics.CONTROL,
-}
 ESSENCE = (
     "message",
     "outcome",
@@ -57,7 +48,7 @@ def command(*arguments: str | Path) -> str:
 
 def topic_of(event: Json) -> str:
     """The topic that an event's record goes to."""
-    return topics.URGENT if event.get("urgent") else TOPIC[event["type"]]
+    return topics.URGENT if event.get("urgent") else topics.OF_KIND[event["type"]]
 
 
 def in_kafkas_order(events: Iterable[Json]) -> list[Json]:

@@ -140,7 +140,6 @@ class Traffic:
         self._now = now
         self._count = 0
         self._candidates: list[Json] = []
-        self._campaigns = ["spring", "autumn", "reviewed"]
         self._owner: dict[str, str] = {}
         self._replied: set[str] = set()
         self._held: list[Json] = []

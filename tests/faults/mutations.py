@@ -279,7 +279,7 @@ def counted_at_delivery() -> None:
         return count
 
     _patch(facts, "_settle", settling)
-    _patch(caps, "_counted", lambda _: lambda log: [e for e in log if e.settled == RECOUNTED])
+    _patch(caps, "counted", lambda _: lambda log: [e for e in log if e.settled == RECOUNTED])
 
 
 @mutation

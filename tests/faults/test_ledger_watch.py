@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from governor.broker import BrokerUnavailable
 from governor.core.instant import SECOND
@@ -22,6 +21,7 @@ from governor.rebuild import Source
 from governor.stream.clock_watch import ClockWatch
 from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.publisher import Parts
+from tests.ledger.clients import raw
 from tests.servers import RedisServer
 
 
@@ -103,15 +103,6 @@ async def watching(url: str, *more: Any, **options: Any) -> AsyncIterator[Watche
     finally:
         await watched.ledger.close()
         await watched.guarded.close()
-
-
-@asynccontextmanager
-async def raw(url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def test_a_new_ledger_is_founded_and_used(redis_url: str) -> None:

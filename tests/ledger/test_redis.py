@@ -7,8 +7,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 import uvloop
@@ -21,27 +20,10 @@ from governor.ledger.packing import peek
 from governor.ledger.protocol import Change, LedgerUnavailable
 from governor.ledger.redis import RedisLedger, connect
 from governor.ledger.trust import Trust
+from tests.ledger.clients import opened, raw
 from tests.ledger.people import NOW, entry, settled_person, standing
 from tests.ledger.servers import SentinelServer
 from tests.servers import RedisServer, ServerUnavailableError
-
-
-@asynccontextmanager
-async def opened(to: str | Redis, **options: float | str) -> AsyncIterator[RedisLedger]:
-    ledger = RedisLedger(to, **options)  # type: ignore[arg-type]
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
-
-
-@asynccontextmanager
-async def raw(url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def test_a_settled_person_takes_less_than_400_bytes(redis_url: str) -> None:

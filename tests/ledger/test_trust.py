@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,28 +15,11 @@ from governor.core.standing import ControlState
 from governor.ledger.protocol import Change, HouseholdChange, LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
+from tests.ledger.clients import opened, raw
 from tests.ledger.people import NOW, standing
 from tests.servers import RedisServer
 
 APPLIED = {"people.consents": {0: 17, 3: 4}, "governor.control": {0: 2}}
-
-
-@asynccontextmanager
-async def opened(url: str, prefix: str = "g:", **options: object) -> AsyncIterator[RedisLedger]:
-    ledger = RedisLedger(url, prefix, **options)  # type: ignore[arg-type]
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
-
-
-@asynccontextmanager
-async def raw(url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def vouched(ledger: RedisLedger, at: int = NOW) -> Trust:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -30,14 +30,7 @@ Event = tuple[EventKind, dict[str, Any]]
 NAMES = Pseudonyms(bytes(32))
 SEALER = Sealer({"k": bytes(32)}, "k")
 SETTINGS = Settings.load({"GOVERNOR_TOPIC_PREFIX": "t."})
-IN = {
-    "cancellation": topics.CANCELLATIONS,
-    "consent": topics.CONSENTS,
-    "profile": topics.PROFILES,
-    "feedback": topics.FEEDBACK,
-    "review": topics.REVIEWS,
-    "control": topics.CONTROL,
-}
+IN = {kind: topic for kind, topic in topics.OF_KIND.items() if kind != "candidate"}
 
 
 class Kept(NamedTuple):
@@ -49,7 +42,7 @@ class Kept(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class KeptTopics:

@@ -431,3 +431,20 @@ async def test_of_many_workers_at_once_exactly_as_many_release_as_there_are_slot
         *["m suppress household_cap"] * 7,
     ]
     assert held(await home(ledger)) == ["taken"] * 5
+
+
+async def test_never_above_a_cap_a_policy_that_changes_holds_from_the_next_batch_on() -> None:
+    others = [0, 0]
+    here = await gate(ledger=SharedLedger(others), caps=[])
+    others.append(1)
+    stricter = (await gate(caps=[SHARED])).policy
+    arrived = arrivals(here.policy, at("10:00"), mail("a", "p-1"), mail("b", "p-2"))
+    batch = asyncio.create_task(here.governor.judge(arrived, at("10:00")))
+    await asyncio.sleep(0)
+    assert not batch.done()
+    here.governor.policy = stricter
+    assert sorted(words((await batch).resolutions)) == ["a release", "b release"]
+    assert await here.judge("10:01", mail("c", "p-1"), mail("d", "p-2")) == [
+        "c release",
+        "d suppress household_cap",
+    ]

@@ -1,7 +1,7 @@
 """Nobody gets more than the policy's caps allow, counted over what was really released."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from governor.core import model
 from governor.core.calendar import calendar_window
@@ -9,7 +9,7 @@ from governor.core.case import Case
 from governor.core.instant import DAY, SECOND, ceil_second, format_length
 from governor.core.policy import Cap, Match, Quota, Window
 from governor.core.review import reviewed
-from governor.core.standing import REFUNDED, Entry, name64
+from governor.core.standing import REFUNDED, Entry, counted, name64
 from governor.core.verdict import Finding, Outcome
 
 _OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
@@ -25,8 +25,8 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     if "caps" in case.category.skips:
         return
     candidate = case.candidate
-    own = _counted(case.standing.log)
-    shared = own if case.household is None else _counted(case.household)
+    own = counted(case.standing.log)
+    shared = own if case.household is None else counted(case.household)
     for cap in case.policy.caps:
         if cap.match.accepts(
             candidate.category, candidate.campaign, variant.channel, candidate.topic
@@ -36,11 +36,6 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     if comfort is not None and comfort.max_per_week is not None:
         sends = [entry.at for entry in _since(own, at - _WEEK.ms)]
         yield _limit(case, variant, "comfort", comfort.max_per_week, _WEEK, sends, at)
-
-
-def _counted(log: Iterable[Entry]) -> list[Entry]:
-    """Return the releases that hold a slot, in order of time: not those that were given back."""
-    return [entry for entry in log if entry.counts and entry.settled != REFUNDED]
 
 
 def _quota(case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:

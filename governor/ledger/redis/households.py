@@ -30,8 +30,7 @@ class HouseholdStore(Custody):
             # The epoch comes last: while it is there, nothing that was read before it was gone.
             asked: list[Command] = [("GET", self._home(key)) for key in keys]
             *found, epoch = await self._send([*asked, ("HGET", self._trust, "epoch")])
-            if self._guard is not None and epoch != (self._guard.epoch or "").encode():
-                raise LedgerUnavailable("redis: this ledger has not been found whole yet")
+            self._must_be_whole(epoch)
             return [unpack_household(record) for record in found]
 
     async def commit_households(self, changes: Sequence[HouseholdChange]) -> list[bool]:
@@ -51,6 +50,11 @@ class HouseholdStore(Custody):
         """Yield, in pages, the key of every household; one may come twice."""
         async for places in self._pages(self._homes):
             yield [place.decode()[len(self._homes) : -1] for place in places]
+
+    def _must_be_whole(self, epoch: bytes | None) -> None:
+        """Refuse what was read of a ledger of another *epoch* than the one that was looked at."""
+        if self._guard is not None and epoch != (self._guard.epoch or "").encode():
+            raise LedgerUnavailable("redis: this ledger has not been found whole yet")
 
     def _home(self, key: str) -> str:
         return f"{self._homes}{key}}}"

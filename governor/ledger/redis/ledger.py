@@ -58,8 +58,7 @@ class RedisLedger(HouseholdStore):
             # The epoch comes last: while it is there, nothing that was read before it was gone.
             asked = [("GET", self._control), *self._reads(keys), ("HGET", self._trust, "epoch")]
             control, *found, epoch = await self._send(asked)
-            if self._guard is not None and epoch != (self._guard.epoch or "").encode():
-                raise LedgerUnavailable("redis: this ledger has not been found whole yet")
+            self._must_be_whole(epoch)
             standings = [packing.unpack(record) for record in self._records(found)]
             return packing.unpack_control(control), standings
 

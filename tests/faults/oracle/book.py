@@ -49,10 +49,6 @@ class Candidate:
     def first_at(self) -> int:
         return min(line.at for line in self.lines)
 
-    @property
-    def last_at(self) -> int:
-        return max(line.at for line in self.lines)
-
 
 class Book:
     """Everything that was written in one run. Ids of messages are unique over all people."""

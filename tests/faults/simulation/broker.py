@@ -6,24 +6,12 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from governor.stream.fetch import Partition
 from governor.stream.producer import NotDeliveredError, Outgoing
 from tests.faults.oracle import Line
 from tests.faults.simulation.faults import Faults
-
-
-class Kept(NamedTuple):
-    """A record as a consumer gets it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+from tests.rebuild.kept import Kept
 
 
 @dataclass

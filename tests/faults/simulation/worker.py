@@ -20,10 +20,11 @@ from governor.stream.order import LaneOrder
 from governor.stream.outgoing import Writer
 from governor.stream.producer import Outbox
 from governor.stream.publisher import Parts
-from tests.faults.simulation.broker import Broker, Kept, SimOutbox
+from tests.faults.simulation.broker import Broker, SimOutbox
 from tests.faults.simulation.faults import Faults
 from tests.faults.simulation.ledger import Link, Store
 from tests.faults.simulation.loop import VirtualLoop
+from tests.rebuild.kept import Kept
 
 IN_FLIGHT = 3
 FETCH_WITHIN = 400
