@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 
 from governor.core.comfort import ceiling_of, factor_of, lessons, reset_at
-from governor.core.consents import last_pause, objects, said
+from governor.core.consents import last_pause, objects, said, speaking_of
 from governor.core.human_touch import contacted_at, hold_of, still_open, unanswered
 from governor.core.instant import DAY
 from governor.core.model import Basis
@@ -124,10 +124,10 @@ def _named(names: set[str | None]) -> Sequence[str | None]:
 def _permission(
     standing: Standing, now: int, purpose: str, channel: str | None, topic: str | None
 ) -> Permission:
-    place = (purpose, channel or _ANY_OTHER, topic)
-    found = said(standing.consents, _BASES, *place)
+    matching = speaking_of(standing.consents, purpose, channel or _ANY_OTHER, topic)
+    found = said(matching, _BASES)
     live = [one for one in found.grants if one.expires_at is None or now < one.expires_at]
-    if objects(standing.consents, *place):
+    if objects(matching):
         state = "objected"
     elif live:
         state = "granted"
@@ -136,7 +136,7 @@ def _permission(
     else:
         state = "withdrawn" if found.withdrawn else "none"
     ends = [one.expires_at for one in live if one.expires_at is not None]
-    pause = last_pause(standing.consents, *place)
+    pause = last_pause(matching)
     paused = pause is not None and (pause.until is None or now < pause.until)
     return Permission(
         purpose,

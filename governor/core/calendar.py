@@ -4,13 +4,14 @@ Everything is answered in milliseconds UTC. A person may have several plausible 
 strictest counts, which is for the callers to combine.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import msgspec
 
 from governor.core.instant import DAY, HOUR, MINUTE, SECOND
+from governor.core.lasting import Lasting, Spell
 from governor.core.places import ANYWHERE, holidays_of, zone_named, zones_of_place
 from governor.core.policy import Allow, Defaults
 from governor.core.standing import Profile
@@ -18,9 +19,11 @@ from governor.core.standing import Profile
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HORIZON_DAYS = 400
 _SEVERAL_ZONES_DAYS = 21
+_FAR = 8 * DAY - 2 * HOUR
+_NEVER = 2**62
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, cache_hash=True):
     """Where a person may be: every plausible zone, and whose holidays bind."""
 
     zones: tuple[tzinfo, ...]
@@ -114,6 +117,22 @@ def calendar_window(zone: tzinfo, kind: str, at: int) -> tuple[int, int]:
         first = today.replace(day=1)
         following = (first + timedelta(days=32)).replace(day=1)
     return day_start(zone, first), day_start(zone, following)
+
+
+def windows(place: Place, kind: str, at: int) -> tuple[tuple[int, int], ...]:
+    """Return the calendar window of every zone of *place* that *at* lies in."""
+    return _WINDOWS[kind].at(place, at)
+
+
+def _windows(kind: str, place: Place, at: int) -> Spell[tuple[tuple[int, int], ...]]:
+    found = tuple(calendar_window(zone, kind, at) for zone in place.zones)
+    return Spell(max(start for start, _ in found), min(end for _, end in found), found)
+
+
+_WINDOWS = {
+    kind: Lasting[Place, tuple[tuple[int, int], ...]](partial(_windows, kind))
+    for kind in ("hour", "day", "week", "month")
+}
 
 
 def _hour(zone: tzinfo, at: int) -> tuple[int, int]:
@@ -218,6 +237,14 @@ def closes(allow: Allow, place: Place, at: int) -> int | None:
 
 
 def _run_end(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
+    moment, sure = _run(zone, allow, place, at)
+    if at < moment and (sure or moment < at + _FAR):
+        return moment
+    return None
+
+
+def _run(zone: tzinfo, allow: Allow, place: Place, at: int) -> tuple[int, bool]:
+    """Return when the hours that *at* lies in end, and whether they are seen to: others follow."""
     moment = at
     day = local_date(zone, at)
     for step in range(9):
@@ -227,30 +254,38 @@ def _run_end(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
             if start <= moment < end:
                 moment = end
             elif start > moment:
-                return moment if moment > at else None
-    return moment if at < moment < at + 8 * DAY - 2 * HOUR else None
+                return moment, True
+    return moment, False
 
 
-def opened(allow: Allow, place: Place, at: int) -> int | None:
-    """Return when the allowed hours that *at* lies in began, None when not within a week."""
-    starts = [_run_start(zone, allow, place, at) for zone in place.zones]
-    known = [start for start in starts if start is not None]
-    return max(known) if known else None
+class Opening(NamedTuple):
+    """When hours that are open in every zone end first: for sure, and as far as one looks."""
+
+    ends: int
+    far: int
+
+    def closes(self, at: int) -> int | None:
+        """Return what `closes` does of the moment *at*, which lies in these hours."""
+        end = min(self.ends, self.far) if self.far < at + _FAR else self.ends
+        return None if end == _NEVER else end
 
 
-def _run_start(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
-    moment = at
-    day = local_date(zone, at)
-    for step in range(9):
-        spans: Sequence[tuple[int, int]] = _open_spans(
-            zone, allow, place.country, place.region, day - timedelta(days=step)
-        )
-        for start, end in reversed(spans):
-            if start < moment <= end or start <= at < end:
-                moment = start
-            elif end < moment:
-                return moment
-    return moment if at - moment < 8 * DAY - 2 * HOUR else None
+def opening_at(allow: Allow, place: Place, at: int) -> Spell[Opening | None]:
+    """Return the allowed hours that *at* lies in, None when it is closed in one zone of *place*.
+
+    They hold until the first of the zones closes or begins another day.
+    """
+    until, ends, far = _NEVER, _NEVER, _NEVER
+    for zone in place.zones:
+        moment, sure = _run(zone, allow, place, at)
+        if moment == at:
+            return Spell(at, at, None)
+        until = min(until, moment, day_start(zone, local_date(zone, at) + timedelta(days=1)))
+        if sure:
+            ends = min(ends, moment)
+        else:
+            far = min(far, moment)
+    return Spell(at, until, Opening(ends, far))
 
 
 def date_text(place: Place, at: int) -> str:

@@ -1,5 +1,6 @@
 """One message before the rules: everything that a judgement of it may look at."""
 
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import msgspec
@@ -74,3 +75,7 @@ class Case(msgspec.Struct, frozen=True):
             None if passed else eligible_at,
             score,
         )
+
+
+Check = Callable[[Case, model.Variant, int], Iterable[Finding]]
+"""What a rule says of a variant of a case at a moment (ms)."""

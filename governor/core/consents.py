@@ -2,7 +2,7 @@
 
 Events stand on three tracks: grant, refuse and withdraw; object and unobject; pause and resume.
 On each the latest matching event holds, whether it names this channel, topic and purpose or all
-of them; on equal times the strictest does.
+of them; on equal times the strictest does. What speaks of a message is found first (`speaking_of`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from governor.core.standing import Consent
 
 _NEVER = 2**62
+_REFUSALS = ("refuse", "withdraw")
 
 
 class Said(NamedTuple):
@@ -26,20 +27,26 @@ class Pause(NamedTuple):
     until: int | None
 
 
-def _latest(events: Iterable[Consent]) -> int:
-    return max((event.at for event in events), default=-_NEVER)
+def speaking_of(
+    consents: Iterable[Consent], purpose: str, channel: str, topic: str | None
+) -> list[Consent]:
+    """Return what was said that speaks about *purpose* on *channel* for *topic*."""
+    return [
+        event
+        for event in consents
+        if event.purpose in (purpose, "*")
+        and event.channel in (None, channel)
+        and event.topic in (None, topic)
+    ]
 
 
-def said(
-    consents: Sequence[Consent],
-    bases: Sequence[str],
-    purpose: str,
-    channel: str,
-    topic: str | None,
-) -> Said:
+def _latest(events: Sequence[Consent], actions: Sequence[str]) -> int:
+    return max([event.at for event in events if event.action in actions], default=-_NEVER)
+
+
+def said(matching: Sequence[Consent], bases: Sequence[str]) -> Said:
     """Return what stands of grants on *bases*; a refusal ends every grant up to its own time."""
-    matching = [event for event in consents if event.covers(purpose, channel, topic)]
-    ended = _latest(event for event in matching if event.action in ("refuse", "withdraw"))
+    ended = _latest(matching, _REFUSALS)
     standing: dict[str, Consent] = {}
     for event in matching:
         basis = event.basis
@@ -50,22 +57,19 @@ def said(
     return Said(list(standing.values()), ended > -_NEVER and not standing)
 
 
-def objects(consents: Sequence[Consent], purpose: str, channel: str, topic: str | None) -> bool:
+def objects(matching: Sequence[Consent]) -> bool:
     """Tell whether an objection stands; on a tie it does."""
-    matching = [event for event in consents if event.covers(purpose, channel, topic)]
-    objected = _latest(event for event in matching if event.action == "object")
-    lifted = _latest(event for event in matching if event.action == "unobject")
-    return objected > -_NEVER and objected >= lifted
+    objected = _latest(matching, ("object",))
+    return objected > -_NEVER and objected >= _latest(matching, ("unobject",))
 
 
-def last_pause(
-    consents: Sequence[Consent], purpose: str, channel: str, topic: str | None
-) -> Pause | None:
+def last_pause(matching: Sequence[Consent]) -> Pause | None:
     """Return the pause that no later resume has lifted."""
-    matching = [event for event in consents if event.covers(purpose, channel, topic)]
     pauses = [event for event in matching if event.action == "pause"]
-    paused = _latest(pauses)
-    if not pauses or paused < _latest(event for event in matching if event.action == "resume"):
+    if not pauses:
+        return None
+    paused = max(event.at for event in pauses)
+    if paused < _latest(matching, ("resume",)):
         return None
     ends = [
         _NEVER if event.until is None else event.until for event in pauses if event.at == paused

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from governor.core import human_touch, model
-from governor.core.calendar import closes, date_text, is_open
+from governor.core.calendar import date_text, is_open
 from governor.core.case import Case
 from governor.core.comfort import held
 from governor.core.instant import ceil_second
+from governor.core.kind import kind_of
 from governor.core.review import REVIEW_CODES
-from governor.core.rules import RULES
-from governor.core.rules.quiet_hours import binding
+from governor.core.rules import findings_of
 from governor.core.score import score_of
 from governor.core.verdict import Finding, Outcome, Score, Verdict
 
 _STEPS = 2_000
+_PASSES = Outcome.RELEASE
 
 
 class Rated(msgspec.Struct, frozen=True):
@@ -40,7 +41,9 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     never make the strictest milder.
     """
     case = held(case, now)
-    rated = _all_refused([_judge(case, variant, now) for variant in case.candidate.variants])
+    rated = [_judge(case, variant, now) for variant in case.candidate.variants]
+    if case.answers:
+        rated = _all_refused(rated)
     index = min(range(len(rated)), key=lambda at: rated[at].outcome)
     outcome, code = rated[index].outcome, rated[index].code
     if outcome is Outcome.DEFER or early:
@@ -50,25 +53,25 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
         if timed is not None:
             index, outcome, code = timed, Outcome.DEFER, rated[timed].code
     eligible_at = _earliest(rated) if outcome is Outcome.DEFER else None
-    verdict = Verdict(
+    wake_at = None
+    if outcome in (Outcome.DEFER, Outcome.REVIEW):
+        wake_at = _wake_at(case, outcome, eligible_at, now)
+    return Verdict(
         outcome,
         index,
         None if outcome is Outcome.RELEASE else code,
         eligible_at,
         tuple(finding for one in rated for finding in one.findings),
-        score=_score(case, rated[index].variant, rated[index].findings, now),
+        wake_at,
+        _send_before(case, index, now) if outcome is Outcome.RELEASE else None,
+        _score(case, rated[index].variant, rated[index].findings, now),
     )
-    if outcome is Outcome.RELEASE:
-        return msgspec.structs.replace(verdict, send_before=_send_before(case, index, now))
-    if outcome is Outcome.SUPPRESS:
-        return verdict
-    return msgspec.structs.replace(verdict, wake_at=_wake_at(case, verdict, now))
 
 
 def recalled(case: Case, verdict: Verdict, at: int) -> Verdict:
     """Return a *verdict* of the moment *at* with what it does not remember made again."""
     index, case = verdict.variant, held(case, at)
-    found = [_findings(case, variant, at) for variant in case.candidate.variants]
+    found = [findings_of(case, variant, at) for variant in case.candidate.variants]
     return msgspec.structs.replace(
         verdict,
         findings=tuple(finding for findings in found for finding in findings),
@@ -87,12 +90,10 @@ def _score(
 
 def _send_before(case: Case, index: int, now: int) -> int | None:
     """Return when a release must have arrived: closing time or the engine's own limit."""
-    ends = [
-        closes(entry.allow, case.place, now)
-        for entry in binding(case, case.candidate.variants[index])
-        if case.policy.modes.enforced("quiet_hours", entry.id)
-    ]
-    known = [end for end in (*ends, case.candidate.expires_at) if end is not None]
+    candidate, place = case.candidate, case.place
+    bound = kind_of(case.policy, candidate, candidate.variants[index]).hours
+    ends = [one.hours.closes(place, now) for one in bound if one.enforced]
+    known = [end for end in (*ends, candidate.expires_at) if end is not None]
     return min(known, default=None)
 
 
@@ -119,14 +120,10 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
     return Rated(rated.variant, Outcome.SUPPRESS, code, (*rated.findings, shared), None)
 
 
-def _findings(case: Case, variant: model.Variant, at: int) -> tuple[Finding, ...]:
-    return tuple(finding for check in RULES for finding in check(case, variant, at))
-
-
 def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
-    findings = _findings(case, variant, now)
-    outcome = max((f.outcome for f in findings if f.enforced), default=Outcome.RELEASE)
-    if outcome is Outcome.RELEASE:
+    findings = findings_of(case, variant, now)
+    outcome = max([f.outcome for f in findings if f.enforced and f.outcome], default=_PASSES)
+    if outcome is _PASSES:
         return Rated(variant, outcome, None, findings, ceil_second(now))
     strictest = _first(findings, outcome)
     code = strictest.code if strictest else None
@@ -186,7 +183,9 @@ def _eligible_at(
             moment = max(moment or 0, finding.eligible_at)
         if moment is None or moment >= case.expires_at:
             return None
-        findings = tuple(f for f in _findings(case, variant, moment) if f.code not in REVIEW_CODES)
+        findings = tuple(
+            f for f in findings_of(case, variant, moment) if f.code not in REVIEW_CODES
+        )
     return None
 
 
@@ -205,12 +204,12 @@ def _earliest(rated: Sequence[Rated]) -> int | None:
     )
 
 
-def _wake_at(case: Case, verdict: Verdict, now: int) -> int:
+def _wake_at(case: Case, outcome: Outcome, eligible_at: int | None, now: int) -> int:
     moments = [case.expires_at]
-    if verdict.eligible_at is not None:
-        moments.append(verdict.eligible_at + _jitter(case, verdict.eligible_at))
+    if eligible_at is not None:
+        moments.append(eligible_at + _jitter(case, eligible_at))
     since = case.review_since
-    if verdict.outcome is Outcome.REVIEW and since is None:
+    if outcome is Outcome.REVIEW and since is None:
         since = now
     if since is not None and since + case.policy.review.deadline > now:
         moments.append(since + case.policy.review.deadline)
@@ -220,12 +219,12 @@ def _wake_at(case: Case, verdict: Verdict, now: int) -> int:
 def _jitter(case: Case, at: int) -> int:
     """Spread what opens at *at* over its quiet hours' jitter, never past closing or expiry."""
     limits = [
-        (entry.jitter, closes(entry.allow, case.place, at))
+        (one.jitter, one.hours.closes(case.place, at))
         for variant in case.candidate.variants
-        for entry in binding(case, variant)
-        if entry.jitter
-        and is_open(entry.allow, case.place, at)
-        and not is_open(entry.allow, case.place, at - 1)
+        for one in kind_of(case.policy, case.candidate, variant).hours
+        if one.jitter
+        and is_open(one.hours.allow, case.place, at)
+        and not is_open(one.hours.allow, case.place, at - 1)
     ]
     if not limits:
         return 0

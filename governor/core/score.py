@@ -16,8 +16,8 @@ import math
 from governor.core import model
 from governor.core.case import Case
 from governor.core.comfort import ceiling_of
-from governor.core.edges import Hours
 from governor.core.instant import SECOND, ceil_second
+from governor.core.kind import kind_of
 from governor.core.policy import Intrusiveness, Policy
 from governor.core.standing import counted, name64
 from governor.core.verdict import Score
@@ -25,6 +25,8 @@ from governor.core.verdict import Score
 _DEEPEST = 5
 _LOUDEST = 1.0
 _STEPS = 5_000
+
+_pow = math.pow
 
 
 def depth_of(policy: Policy, variant: model.Variant) -> int:
@@ -53,14 +55,16 @@ class Scale:
         self.ceiling = ceiling_of(section, case.standing, now)
         self._section = section
         self._plain = _plain(section, variant)
-        self._hours = _hours(case, section, variant)
+        self._place = case.place
+        self._edges = kind_of(case.policy, case.candidate, variant).edges
         self._history = case.policy.retention.history
         self._pressures: dict[int, float] = {}
-        topic = None if case.candidate.topic is None else name64(case.candidate.topic)
-        log = counted(case.standing.log)
+        log, topic = counted(case.standing.log), case.candidate.topic
         self._sends = [(entry.at, entry.exposure) for entry in log if entry.exposure]
-        alike = [] if topic is None else [entry for entry in log if entry.topic == topic]
-        self._alike = [entry.at for entry in alike]
+        self._alike: list[int] = []
+        if topic is not None:
+            hashed = name64(topic)
+            self._alike = [entry.at for entry in log if entry.topic == hashed]
 
     def score(self, at: int) -> Score:
         """Return the sum at *at*."""
@@ -73,7 +77,7 @@ class Scale:
         Between two breakpoints the exposure stays and the pressure only decays, so that the
         moment has a closed form there.
         """
-        least = self._plain * min(1.0, self._section.edge_factor if self._hours else 1.0)
+        least = self._plain * min(1.0, self._section.edge_factor if self._edges else 1.0)
         if least > self.ceiling:
             return None
         moment = ceil_second(at)
@@ -96,11 +100,12 @@ class Scale:
 
     def _exposure(self, at: int) -> float:
         exposure = self._plain
-        if self._hours is not None and self._hours.near_edge(at):
+        if self._edges is not None and self._edges.near(self._place, at):
             exposure *= self._section.edge_factor
         if self._alike:
             repeat = self._section.repeat
-            repeats = sum(sent > at - repeat.window for sent in self._alike)
+            since = at - repeat.window
+            repeats = len([sent for sent in self._alike if sent > since])
             exposure *= min(1.0 + repeat.step * repeats, repeat.max)
         return exposure
 
@@ -110,7 +115,7 @@ class Scale:
             half_life, start = self._section.half_life, at - self._history
             known = self._pressures[at] = sum(
                 [
-                    exposure * math.pow(2.0, (sent - at) / half_life)
+                    exposure * _pow(2.0, (sent - at) / half_life)
                     for sent, exposure in self._sends
                     if sent > start
                 ],
@@ -122,8 +127,8 @@ class Scale:
         """Return the next moment after *at* at which anything but the decay changes."""
         turns = [sent + self._history for sent, _ in self._sends]
         turns += [sent + self._section.repeat.window for sent in self._alike]
-        if self._hours is not None:
-            turns.append(self._hours.next_turn(at))
+        if self._edges is not None:
+            turns.append(self._edges.next_turn(self._place, at))
         return min((turn for turn in turns if turn > at), default=None)
 
     def _decays(self, at: int, exposure: float) -> int | None:
@@ -184,15 +189,3 @@ def _weight(section: Intrusiveness, source: str | None) -> float:
         return 1.0
     weight: float = getattr(section.sources, source)
     return weight
-
-
-def _hours(case: Case, section: Intrusiveness, variant: model.Variant) -> Hours | None:
-    """Return the allowed hours that bind *variant*, whether or not their mode enforces them."""
-    if "quiet_hours" in case.category.skips:
-        return None
-    candidate = case.candidate
-    about = (candidate.category, candidate.campaign, variant.channel, candidate.topic)
-    bound = [entry for entry in case.policy.quiet_hours if entry.match.accepts(*about)]
-    if not bound:
-        return None
-    return Hours(tuple(entry.allow for entry in bound), case.place, section.edge)

@@ -15,7 +15,7 @@ def name64(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
-class Consent(msgspec.Struct, frozen=True):
+class Consent(msgspec.Struct, frozen=True, gc=False):
     """The latest consent event of one action for one purpose, channel, topic and basis.
 
     `channel` and `topic` None mean all. `expires_at` ends a grant, `until` a pause. `proven`
@@ -32,16 +32,8 @@ class Consent(msgspec.Struct, frozen=True):
     until: int | None = None
     proven: bool = False
 
-    def covers(self, purpose: str, channel: str, topic: str | None) -> bool:
-        """Tell whether this event speaks about *purpose* on *channel* for *topic*."""
-        return (
-            (self.purpose in (purpose, "*"))
-            and (self.channel is None or self.channel == channel)
-            and (self.topic is None or self.topic == topic)
-        )
 
-
-class Heard(msgspec.Struct, frozen=True):
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """The latest feedback of one kind; `channel` None means that it speaks for all."""
 
     kind: str
@@ -49,14 +41,14 @@ class Heard(msgspec.Struct, frozen=True):
     at: int
 
 
-class Comfort(msgspec.Struct, frozen=True):
+class Comfort(msgspec.Struct, frozen=True, gc=False):
     """How much the person said they are comfortable with."""
 
     level: str | None = None
     max_per_week: int | None = None
 
 
-class LearnedComfort(msgspec.Struct, frozen=True):
+class LearnedComfort(msgspec.Struct, frozen=True, gc=False):
     """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1."""
 
     factor: float
@@ -82,7 +74,7 @@ class Profile(msgspec.Struct, frozen=True):
 SENT, REFUNDED, RECOUNTED, REPEATED = 0, 1, 2, 3
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One release in the send log, its attributes frozen as they were then.
 
     `campaign`, `topic` and `message` are 64-bit hashes, `digest` one of the whole candidate,
@@ -115,7 +107,7 @@ def counted(log: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in log if entry.counts and entry.settled != REFUNDED]
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """A message that was suppressed, remembered so that its verdict stays."""
 
     message: int
@@ -127,7 +119,7 @@ class Judged(msgspec.Struct, frozen=True):
     digest: int
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A reviewer's first answer on one message; `variant` None means all of them."""
 
     message: int
@@ -137,7 +129,7 @@ class Answer(msgspec.Struct, frozen=True):
     at: int
 
 
-class Cancelled(msgspec.Struct, frozen=True):
+class Cancelled(msgspec.Struct, frozen=True, gc=False):
     """A message that the engine took back, whether or not it has arrived."""
 
     message: int
@@ -158,7 +150,7 @@ class HandedOver(msgspec.Struct, frozen=True):
     shadow: bool = False
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """A message that is deferred or in review, with what its next judgement needs.
 
     `received_at` is when governor first judged it, `review_since` its first decision with
@@ -190,7 +182,7 @@ class Waiting(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What is known about one person. `version` rises with every change; 0 is a stranger."""
 
     version: int = 0

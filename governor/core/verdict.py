@@ -20,7 +20,7 @@ class Outcome(enum.IntEnum):
 OUTCOME_NAMES = {outcome: outcome.name.lower() for outcome in Outcome}
 
 
-class Score(msgspec.Struct, frozen=True):
+class Score(msgspec.Struct, frozen=True, gc=False):
     """The sum behind an intrusiveness finding, in points."""
 
     exposure: float
@@ -29,7 +29,7 @@ class Score(msgspec.Struct, frozen=True):
     ceiling: float
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What one rule says of one variant.
 
     `eligible_at` is the first second (ms) at which this rule would pass on the standing as it
@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
     score: Score | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What is decided on one message at one moment.
 
     `variant` is the index of the deciding variant, `wake_at` the moment (ms) to judge again at

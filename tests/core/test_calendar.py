@@ -19,10 +19,11 @@ from governor.core.calendar import (
     is_open,
     local_date,
     next_open,
-    opened,
     place_of,
     segments,
+    windows,
 )
+from governor.core.hours import Edges, Hours
 from governor.core.instant import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 from governor.core.places import ANYWHERE, holidays_of
 from governor.core.policy import Allow, Defaults
@@ -264,7 +265,6 @@ def test_past_midnight_is_two_entries_and_twenty_four_is_the_end_of_the_day() ->
     assert is_open(hours, berlin, ms("2026-05-05T21:59:59.999Z"))
     assert is_open(hours, berlin, ms("2026-05-05T22:00:00Z"))
     assert text(closes(hours, berlin, ms("2026-05-05T21:00:00Z"))) == "2026-05-06T00:00:00"
-    assert text(opened(hours, berlin, ms("2026-05-05T23:00:00Z"))) == "2026-05-05T20:00:00"
     assert text(next_open(hours, berlin, ms("2026-05-06T00:00:00Z"))) == "2026-05-06T20:00:00"
 
 
@@ -291,7 +291,6 @@ def test_with_several_zones_a_moment_is_allowed_when_it_is_in_all_of_them() -> N
     hours = allow({"mon-sun": "08:00-21:00"})
     assert text(next_open(hours, coasts, ms("2026-05-05T12:00:00Z"))) == "2026-05-05T15:00:00"
     assert text(closes(hours, coasts, ms("2026-05-05T15:00:00Z"))) == "2026-05-06T01:00:00"
-    assert text(opened(hours, coasts, ms("2026-05-05T16:00:00Z"))) == "2026-05-05T15:00:00"
     assert text(next_open(hours, coasts, ms("2026-05-06T01:00:00Z"))) == "2026-05-06T15:00:00"
 
 
@@ -310,10 +309,9 @@ def test_hours_that_only_a_holiday_opens_wait_for_it() -> None:
     assert text(next_open(hours, berlin, ms("2026-05-26T12:00:00Z"))) == "2026-10-03T07:00:00"
 
 
-def test_hours_that_never_close_have_no_end_and_no_beginning() -> None:
+def test_hours_that_never_close_have_no_end() -> None:
     always, berlin = allow({"mon-sun": "00:00-24:00"}), place(BERLIN)
     assert closes(always, berlin, ms("2026-05-05T12:00:00Z")) is None
-    assert opened(always, berlin, ms("2026-05-05T12:00:00Z")) is None
 
 
 def test_a_moment_outside_of_the_hours_is_before_no_closing() -> None:
@@ -327,7 +325,6 @@ def test_hours_that_run_on_over_midnight_close_when_they_do() -> None:
     hours = allow({"mon-thu": "00:00-24:00", "fri": "00:00-17:00", "sat,sun": "none"})
     berlin = place(BERLIN)
     assert text(closes(hours, berlin, ms("2026-05-05T12:00:00Z"))) == "2026-05-08T15:00:00"
-    assert text(opened(hours, berlin, ms("2026-05-08T12:00:00Z"))) == "2026-05-03T22:00:00"
 
 
 def test_the_date_is_the_persons_own() -> None:
@@ -395,16 +392,49 @@ def test_the_opening_is_the_first_moment_that_the_wall_allows(
         assert found is None or found >= moment
 
 
-@given(ALLOWS, st.sampled_from([[BERLIN], [LORD_HOWE], [NEW_YORK, BERLIN]]), MOMENTS)
-def test_open_hours_reach_from_their_opening_to_their_closing(
+PLACES = st.sampled_from([[BERLIN], [LORD_HOWE], [NEW_YORK, BERLIN]])
+
+
+@given(ALLOWS, PLACES, MOMENTS)
+def test_open_hours_reach_to_their_closing(
     written: dict[str, Any], zones: list[str], at: int
 ) -> None:
     where, hours = place(*zones), allow(written)
-    start, end = opened(hours, where, at), closes(hours, where, at)
-    if not is_open(hours, where, at) or start is None or end is None:
+    end = closes(hours, where, at)
+    if not is_open(hours, where, at) or end is None:
         return
-    assert start <= at < end
-    assert is_open(hours, where, start)
+    assert at < end
     assert is_open(hours, where, end - 1)
     assert not is_open(hours, where, end)
-    assert not is_open(hours, where, start - 1)
+
+
+@given(ALLOWS, PLACES, st.lists(MOMENTS, min_size=2, max_size=6), st.integers(0, 3 * DAY))
+def test_hours_that_remember_what_holds_say_what_the_calendar_says(
+    written: dict[str, Any], zones: list[str], moments: list[int], later: int
+) -> None:
+    where, hours = place(*zones), allow(written)
+    known = Hours(hours)
+    for at in sorted([*moments, *(moment + later for moment in moments)]):
+        assert known.next_open(where, at) == next_open(hours, where, at)
+        assert known.closes(where, at) == closes(hours, where, at)
+
+
+@given(ALLOWS, PLACES, st.lists(MOMENTS, min_size=2, max_size=6), st.integers(0, 3 * HOUR))
+def test_ends_of_hours_that_remember_what_holds_say_what_those_do_that_never_were_asked(
+    written: dict[str, Any], zones: list[str], moments: list[int], later: int
+) -> None:
+    where, allowed = place(*zones), (allow(written),)
+    known = Edges(allowed, HOUR)
+    for at in sorted([*moments, *(moment + later for moment in moments)]):
+        assert known.near(where, at) == Edges(allowed, HOUR).near(where, at)
+
+
+@given(PLACES, st.sampled_from(["hour", "day", "week", "month"]), st.lists(MOMENTS, min_size=2))
+def test_windows_that_are_remembered_are_those_of_every_zone(
+    zones: list[str], kind: str, moments: list[int]
+) -> None:
+    where = place(*zones)
+    for at in [*moments, *(moment + HOUR for moment in moments)]:
+        assert windows(where, kind, at) == tuple(
+            calendar_window(zone, kind, at) for zone in where.zones
+        )

@@ -15,7 +15,7 @@ from governor.core.decide import decide
 from governor.core.instant import DAY, HOUR, parse_instant
 from governor.core.policy import Cap
 from governor.core.resolution import Resolution
-from governor.core.rules import RULES
+from governor.core.rules import findings_of
 from governor.core.standing import SENT, name64
 from governor.core.turn import Turn
 from governor.core.verdict import Finding, Outcome
@@ -449,8 +449,7 @@ def again(life: Life, one: Finding, event: Event, moment: int) -> Finding:
     variant = next(v for v in case.candidate.variants if v.id == one.variant)
     (same,) = [
         found
-        for check in RULES
-        for found in check(case, variant, moment)
+        for found in findings_of(case, variant, moment)
         if (found.rule, found.id) == (one.rule, one.id)
     ]
     return same

@@ -16,10 +16,11 @@ import msgspec
 
 from governor import service
 from governor.core import facts, model, person
+from governor.core.hours import Hours
 from governor.core.household import Household
 from governor.core.instant import HOUR, SECOND
 from governor.core.policy import Cap
-from governor.core.rules import caps, consent, quiet_hours
+from governor.core.rules import caps, consent
 from governor.core.shared import Shared
 from governor.core.sharing import Sharing
 from governor.core.standing import RECOUNTED, REFUNDED, SENT, STRANGER, ControlState, Judged
@@ -336,10 +337,9 @@ def objection_lifted_by_a_grant() -> None:
     """Whoever agrees once more no longer objects."""
 
     def lifted(objects: Any) -> Any:
-        def ask(consents: Any, purpose: str, channel: str, topic: str | None) -> bool:
+        def ask(consents: Any) -> bool:
             grants = [one.at for one in consents if one.action == "grant"]
-            kept = [one for one in consents if one.at >= max(grants, default=0)]
-            stands: bool = objects(kept, purpose, channel, topic)
+            stands: bool = objects([one for one in consents if one.at >= max(grants, default=0)])
             return stands
 
         return ask
@@ -352,11 +352,11 @@ def tie_goes_to_the_grant() -> None:
     """Of a grant and a withdrawal of one instant the grant holds."""
 
     def lenient(said: Any) -> Any:
-        def ask(consents: Any, *about: Any) -> Any:
+        def ask(consents: Any, bases: Any) -> Any:
             later = tuple(
                 _replace(one, at=one.at + 1) if one.action == "grant" else one for one in consents
             )
-            return said(later, *about)
+            return said(later, bases)
 
         return ask
 
@@ -368,13 +368,13 @@ def quiet_hours_an_hour_off() -> None:
     """The person's clock is taken for an hour ahead."""
 
     def shifted(next_open: Any) -> Any:
-        def ask(allow: Any, place: Any, at: int) -> int | None:
-            opening: int | None = next_open(allow, place, at + HOUR)
+        def ask(self: Hours, place: Any, at: int) -> int | None:
+            opening: int | None = next_open(self, place, at + HOUR)
             return None if opening is None else opening - HOUR
 
         return ask
 
-    _patch(quiet_hours, "next_open", shifted)
+    _patch(Hours, "next_open", shifted)
 
 
 @mutation

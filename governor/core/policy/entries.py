@@ -1,6 +1,7 @@
 """The entries of a policy that are built on counting and hours: categories, caps, quiet hours."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -122,12 +123,12 @@ class Category(Section):
         default=None, description="A limit of its own, not skipped with the caps. Absent: none."
     )
 
-    @property
+    @cached_property
     def contractual(self) -> bool:
         """Tell whether people can neither refuse nor pause it: it rests on contract or law."""
         return not CONTRACTUAL.isdisjoint(self.basis)
 
-    @property
+    @cached_property
     def asserted(self) -> bool:
         """Tell whether a listed basis needs no grant on record."""
         return not ASSERTED.isdisjoint(self.basis)
@@ -208,7 +209,7 @@ class Cap(Section):
             return limit
         return limit - reserve.slots
 
-    @property
+    @cached_property
     def by_household(self) -> bool:
         """Tell whether it counts what a whole household gets."""
         return "household" in self.per and "person" not in self.per

@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 
 from governor.core import model
-from governor.core.case import Case
+from governor.core.case import Case, Check
+from governor.core.kind import Kind
 from governor.core.verdict import Finding, Outcome
 
 
-def check(case: Case, variant: model.Variant, _at: int) -> Iterator[Finding]:
+def bind(kind: Kind) -> Check | None:
+    """Bind to a kind of messages, where losing to others drops a message."""
+    section = kind.policy.arbitration
+    return None if section is None or section.losers == "wait" else _check
+
+
+def _check(case: Case, variant: model.Variant, _at: int) -> Iterator[Finding]:
     """Find whether the message lost to what was released in the same closing before it."""
-    section = case.policy.arbitration
-    if case.ahead is None or section is None or section.losers == "wait":
+    if case.ahead is None:
         return
     yield case.finding(
         "arbitration",

@@ -1,30 +1,35 @@
 """Nothing goes out without a ground that holds now, and never against what the person said."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from governor.core import model
-from governor.core.case import Case
-from governor.core.consents import Pause, Said, last_pause, objects, said
+from governor.core.case import Case, Check
+from governor.core.consents import Pause, Said, last_pause, objects, said, speaking_of
 from governor.core.instant import ceil_second
+from governor.core.kind import Kind
+from governor.core.policy import Category
+from governor.core.standing import Consent
 from governor.core.verdict import Finding, Outcome
 
 
-def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
-    """Find whether a listed basis holds for this purpose, channel and topic, and no pause."""
-    category = case.category
-    about = (category.purpose, variant.channel, case.candidate.topic)
-    code = _missing(case, about, at)
-    yield case.finding(
-        "consent",
-        "basis",
-        variant,
-        outcome=Outcome.SUPPRESS if code else Outcome.RELEASE,
-        code=code,
-        limit=" or ".join(category.basis),
-    )
-    pause = None if category.contractual else last_pause(case.standing.consents, *about)
-    if pause is not None:
-        yield _paused(case, variant, pause, at)
+def bind(kind: Kind) -> Check:
+    """Bind to a kind of messages; every kind is bound."""
+    category = kind.category
+    bases = " or ".join(category.basis)
+
+    def check(case: Case, variant: model.Variant, at: int) -> list[Finding]:
+        """Find whether a listed basis holds for this purpose, channel and topic, and no pause."""
+        topic = case.candidate.topic
+        matching = speaking_of(case.standing.consents, category.purpose, variant.channel, topic)
+        code = _missing(category, matching, at)
+        outcome = Outcome.SUPPRESS if code else Outcome.RELEASE
+        findings = [Finding("consent", "basis", variant.id, outcome, code, limit=bases)]
+        pause = None if category.contractual else last_pause(matching)
+        if pause is not None:
+            findings.append(_paused(case, variant, pause, at))
+        return findings
+
+    return check
 
 
 def _paused(case: Case, variant: model.Variant, pause: Pause, at: int) -> Finding:
@@ -43,13 +48,12 @@ def _paused(case: Case, variant: model.Variant, pause: Pause, at: int) -> Findin
     )
 
 
-def _missing(case: Case, about: tuple[str, str, str | None], at: int) -> str | None:
-    category = case.category
-    consents = case.standing.consents
-    if not category.contractual and objects(consents, *about):
+def _missing(category: Category, matching: Sequence[Consent], at: int) -> str | None:
+    contractual = category.contractual
+    if not contractual and objects(matching):
         return "objected"
-    found = said(consents, category.basis, *about)
-    if found.withdrawn and not category.contractual:
+    found = said(matching, category.basis)
+    if found.withdrawn and not contractual:
         return "consent_withdrawn"
     holding = [grant for grant in found.grants if grant.expires_at is None or at < grant.expires_at]
     if category.proof is None:

@@ -1,10 +1,13 @@
 """Who has had enough automated messages, or has spoken up, hears from a human first."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from governor.core import model
-from governor.core.case import Case
+from governor.core.case import Case, Check
 from governor.core.human_touch import MESSAGES, RULE, SIGNALS, signal_of, unanswered
+from governor.core.kind import Kind
+from governor.core.policy import HumanTouch
 from governor.core.review import reviewed
 from governor.core.verdict import Finding, Outcome
 
@@ -12,11 +15,14 @@ _OUTCOMES = {"defer": Outcome.DEFER, "review": Outcome.REVIEW, "suppress": Outco
 _CODE = "needs_human"
 
 
-def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def bind(kind: Kind) -> Check | None:
+    """Bind to a kind of messages, where a human may have to come before them."""
+    section = kind.policy.human_touch
+    return None if section is None or kind.name not in section.hold else partial(_check, section)
+
+
+def _check(section: HumanTouch, case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     """Find whether a human has to be in touch with the person before this category goes on."""
-    section = case.policy.human_touch
-    if section is None or case.candidate.category not in section.hold:
-        return
     if section.messages is not None:
         sent = len(unanswered(case.policy, case.standing, at))
         yield _finding(

@@ -1,11 +1,13 @@
 """What the policy wants a human eye on waits for a reviewer, until the deadline."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from governor.core import model
-from governor.core.case import Case
-from governor.core.policy import When
+from governor.core.case import Case, Check
+from governor.core.kind import Kind
+from governor.core.policy import ReviewRule
 from governor.core.review import reviewed
 from governor.core.score import depth_of
 from governor.core.verdict import Finding
@@ -19,13 +21,22 @@ def sampled(message: str, share: float) -> bool:
     return fraction < share
 
 
-def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def bind(kind: Kind) -> Check | None:
+    """Bind to a kind of messages, unless no reason for a review is about them."""
+    about = [rule for rule in kind.policy.review.rules if kind.meets(rule.when)]
+    if not about or "oversight" in kind.category.skips:
+        return None
+    return partial(_check, about)
+
+
+def _check(
+    rules: Sequence[ReviewRule], case: Case, variant: model.Variant, at: int
+) -> Iterator[Finding]:
     """Find the review rules that take this variant, and what reviewers have said of it."""
-    if "oversight" in case.category.skips:
-        return
     candidate = case.candidate
-    for rule in case.policy.review.rules:
-        if not _takes(rule.when, case, variant):
+    for rule in rules:
+        least = rule.when.depth_at_least
+        if least is not None and depth_of(case.policy, variant) < least:
             continue
         if rule.sample < 1 and not sampled(candidate.id, rule.sample):
             continue
@@ -33,11 +44,3 @@ def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
         yield case.finding(
             "oversight", rule.id, variant, outcome=outcome, code=code, limit=rule.reviewers
         )
-
-
-def _takes(when: When, case: Case, variant: model.Variant) -> bool:
-    candidate = case.candidate
-    deep = when.depth_at_least is None or depth_of(case.policy, variant) >= when.depth_at_least
-    return deep and when.accepts(
-        candidate.category, candidate.campaign, variant.channel, candidate.topic
-    )

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from governor.core import model
 from governor.core.age import is_minor
-from governor.core.case import Case
+from governor.core.case import Case, Check
 from governor.core.instant import ceil_second, format_instant, format_length
+from governor.core.kind import Kind
 from governor.core.policy import Budget
 from governor.core.standing import REFUNDED, Entry, name64
 from governor.core.verdict import Finding, Outcome
@@ -13,10 +14,16 @@ from governor.core.verdict import Finding, Outcome
 _HURRIES = frozenset({"urgency", "scarcity"})
 
 
-def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def bind(kind: Kind) -> Check | None:
+    """Bind to a kind of messages, unless the policy has no such rule or exempts them."""
+    exempt = kind.policy.persuasion is None or "persuasion" in kind.category.skips
+    return None if exempt else _check
+
+
+def _check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     """Find whether the techniques of this variant are true, few enough and fit for the person."""
     section = case.policy.persuasion
-    if section is None or not variant.techniques or "persuasion" in case.category.skips:
+    if section is None or not variant.techniques:
         return
     if section.urgency is not None and not _HURRIES.isdisjoint(variant.techniques):
         yield _urgency(case, variant, at)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from governor.core import model
 from governor.core.age import is_minor
-from governor.core.case import Case
-from governor.core.consents import last_pause, objects, said
+from governor.core.case import Case, Check
+from governor.core.consents import last_pause, objects, said, speaking_of
+from governor.core.kind import Kind
 from governor.core.policy import PersonalData
 from governor.core.score import depth_of
 from governor.core.verdict import Finding, Outcome
@@ -14,10 +15,16 @@ _SENSITIVE = "sensitive"
 _GUESSED = ("inferred", "third_party")
 
 
-def check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def bind(kind: Kind) -> Check | None:
+    """Bind to a kind of messages, unless the policy has no such rule or exempts them."""
+    exempt = kind.policy.personal_data is None or "purpose" in kind.category.skips
+    return None if exempt else _check
+
+
+def _check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     """Find whether the personal data that this variant uses may be used for this person."""
     section = case.policy.personal_data
-    if section is None or not variant.uses or "purpose" in case.category.skips:
+    if section is None or not variant.uses:
         return
     yield _free(case, variant, section, at)
     sensitive = [use for use in variant.uses if use.attribute in section.sensitive]
@@ -55,14 +62,14 @@ def _sensitive(case: Case, variant: model.Variant, uses: list[model.Use], at: in
 
 def _agreed(case: Case, purpose: str, variant: model.Variant, at: int) -> bool:
     """Tell whether consent to *purpose* stands and is neither objected to nor paused."""
-    consents = case.standing.consents
-    about = (purpose, variant.channel, case.candidate.topic)
-    grants = said(consents, ("consent",), *about).grants
+    topic = case.candidate.topic
+    matching = speaking_of(case.standing.consents, purpose, variant.channel, topic)
+    grants = said(matching, ("consent",)).grants
     if not any(grant.expires_at is None or at < grant.expires_at for grant in grants):
         return False
-    pause = last_pause(consents, *about)
+    pause = last_pause(matching)
     paused = pause is not None and (pause.until is None or at < pause.until)
-    return not paused and not objects(consents, *about)
+    return not paused and not objects(matching)
 
 
 def _finding(
