@@ -14,7 +14,7 @@ from governor.core.incoming import Incoming
 from governor.core.model import Candidate
 from governor.core.policy import Arbitration, Policy
 from governor.core.standing import Entry, Judged, Standing, Waiting, name64
-from governor.core.verdict import Outcome, Verdict
+from governor.core.verdict import DEFER, RELEASE, Verdict
 
 replace = msgspec.structs.replace
 
@@ -63,7 +63,7 @@ def gathering(policy: Policy, standing: Standing, incoming: Incoming, now: int) 
         return None
     ends = (_end(one) for one in standing.waiting if gathers(one, now))
     end = next(ends, now + section.window)
-    return Verdict(Outcome.DEFER, 0, None, end, (), wake_at=min(end, expires_at))
+    return Verdict(DEFER, 0, None, end, (), wake_at=min(end, expires_at))
 
 
 def gathers(waiting: Waiting, now: int) -> bool:
@@ -99,7 +99,7 @@ def at_closing(
     ahead = [one for one in log if one.at == now and (one.message, one.attempt) in made]
     case = replace(case, ahead=len(ahead))
     verdict = decide(case, now)
-    if verdict.outcome is Outcome.RELEASE or not ahead:
+    if verdict.outcome is RELEASE or not ahead:
         return verdict
     others = tuple(one for one in log if one not in ahead)
     alone = replace(
@@ -107,7 +107,7 @@ def at_closing(
         standing=replace(case.standing, log=others),
         household=household_but_for(name64(case.candidate.id), *(one.message for one in ahead)),
     )
-    if decide(alone, now).outcome is not Outcome.RELEASE:
+    if decide(alone, now).outcome is not RELEASE:
         return verdict
     return decide(replace(case, outranked=True), now)
 

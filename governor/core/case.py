@@ -9,7 +9,7 @@ from governor.core import model
 from governor.core.calendar import Place
 from governor.core.policy import Category, Policy
 from governor.core.standing import Answer, ControlState, Entry, Standing
-from governor.core.verdict import Finding, Outcome, Score
+from governor.core.verdict import RELEASE, Finding, Outcome, Score
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class Case(msgspec.Struct, frozen=True):
         id: str,
         variant: model.Variant,
         *,
-        outcome: Outcome = Outcome.RELEASE,
+        outcome: Outcome = RELEASE,
         code: str | None = None,
         limit: float | str | None = None,
         observed: float | str | None = None,
@@ -61,7 +61,7 @@ class Case(msgspec.Struct, frozen=True):
         score: Score | None = None,
     ) -> Finding:
         """Write down what a rule says, and whether the policy's mode makes it bind."""
-        passed = outcome is Outcome.RELEASE
+        passed = outcome is RELEASE
         return Finding(
             rule,
             id,

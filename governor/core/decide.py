@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -14,10 +15,9 @@ from governor.core.kind import kind_of
 from governor.core.review import REVIEW_CODES
 from governor.core.rules import findings_of
 from governor.core.score import score_of
-from governor.core.verdict import Finding, Outcome, Score, Verdict
+from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding, Outcome, Score, Verdict
 
 _STEPS = 2_000
-_PASSES = Outcome.RELEASE
 
 
 class Rated(msgspec.Struct, frozen=True):
@@ -44,26 +44,28 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     rated = [_judge(case, variant, now) for variant in case.candidate.variants]
     if case.answers:
         rated = _all_refused(rated)
-    index = min(range(len(rated)), key=lambda at: rated[at].outcome)
-    outcome, code = rated[index].outcome, rated[index].code
-    if outcome is Outcome.DEFER or early:
+    outcomes = [one.outcome for one in rated]
+    outcome = min(outcomes)
+    index = outcomes.index(outcome)
+    code = rated[index].code
+    if outcome is DEFER or early:
         rated = [_timed(case, one) for one in rated]
-    if early and outcome is Outcome.SUPPRESS:
+    if early and outcome is SUPPRESS:
         timed = next((at for at, one in enumerate(rated) if one.eligible_at is not None), None)
         if timed is not None:
-            index, outcome, code = timed, Outcome.DEFER, rated[timed].code
-    eligible_at = _earliest(rated) if outcome is Outcome.DEFER else None
+            index, outcome, code = timed, DEFER, rated[timed].code
+    eligible_at = _earliest(rated) if outcome is DEFER else None
     wake_at = None
-    if outcome in (Outcome.DEFER, Outcome.REVIEW):
+    if outcome in (DEFER, REVIEW):
         wake_at = _wake_at(case, outcome, eligible_at, now)
     return Verdict(
         outcome,
         index,
-        None if outcome is Outcome.RELEASE else code,
+        None if outcome is RELEASE else code,
         eligible_at,
-        tuple(finding for one in rated for finding in one.findings),
+        tuple(chain.from_iterable([one.findings for one in rated])),
         wake_at,
-        _send_before(case, index, now) if outcome is Outcome.RELEASE else None,
+        _send_before(case, index, now) if outcome is RELEASE else None,
         _score(case, rated[index].variant, rated[index].findings, now),
     )
 
@@ -76,7 +78,7 @@ def recalled(case: Case, verdict: Verdict, at: int) -> Verdict:
         verdict,
         findings=tuple(finding for findings in found for finding in findings),
         score=_score(case, case.candidate.variants[index], found[index], at),
-        send_before=_send_before(case, index, at) if verdict.outcome is Outcome.RELEASE else None,
+        send_before=_send_before(case, index, at) if verdict.outcome is RELEASE else None,
     )
 
 
@@ -84,8 +86,8 @@ def _score(
     case: Case, variant: model.Variant, findings: Iterable[Finding], at: int
 ) -> Score | None:
     """Return the score that a finding carries; it is reckoned anew only where no rule did."""
-    known = next((finding.score for finding in findings if finding.score is not None), None)
-    return known or score_of(case, variant, at)
+    known = [finding.score for finding in findings if finding.score is not None]
+    return known[0] if known else score_of(case, variant, at)
 
 
 def _send_before(case: Case, index: int, now: int) -> int | None:
@@ -115,31 +117,31 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
     if any(finding.code == "review_refused" for finding in rated.findings if finding.enforced):
         return rated
     shared = msgspec.structs.replace(refusal, variant=rated.variant.id)
-    own = _first(rated.findings, Outcome.SUPPRESS)
+    own = _first(rated.findings, SUPPRESS)
     code = refusal.code if own is None else own.code
-    return Rated(rated.variant, Outcome.SUPPRESS, code, (*rated.findings, shared), None)
+    return Rated(rated.variant, SUPPRESS, code, (*rated.findings, shared), None)
 
 
 def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
     findings = findings_of(case, variant, now)
-    outcome = max([f.outcome for f in findings if f.enforced and f.outcome], default=_PASSES)
-    if outcome is _PASSES:
+    outcome = max([f.outcome for f in findings if f.enforced and f.outcome], default=RELEASE)
+    if outcome is RELEASE:
         return Rated(variant, outcome, None, findings, ceil_second(now))
     strictest = _first(findings, outcome)
     code = strictest.code if strictest else None
-    if outcome is Outcome.SUPPRESS:
+    if outcome is SUPPRESS:
         return Rated(variant, outcome, code, findings, None)
     eligible_at = _eligible_at(case, variant, findings)
-    deferring = _first(findings, Outcome.DEFER)
+    deferring = _first(findings, DEFER)
     timeless = deferring is not None and eligible_at is None
     if timeless and deferring is not None and _hopeless(case, variant, findings):
-        return Rated(variant, Outcome.SUPPRESS, deferring.code, findings, None)
+        return Rated(variant, SUPPRESS, deferring.code, findings, None)
     return Rated(variant, outcome, code, findings, eligible_at)
 
 
 def _timed(case: Case, one: Rated) -> Rated:
     """Say when a suppressed variant would pass; that takes long, and is seldom asked."""
-    if one.outcome is not Outcome.SUPPRESS:
+    if one.outcome is not SUPPRESS:
         return one
     eligible_at = _eligible_at(case, one.variant, one.findings)
     return msgspec.structs.replace(one, eligible_at=eligible_at)
@@ -155,7 +157,7 @@ def _hopeless(case: Case, variant: model.Variant, findings: tuple[Finding, ...])
     A pause by ops waits for them, whatever else defers. What waits for a human does so only if
     all else that defers has a time, because a further rule may not make the outcome milder.
     """
-    deferring = [f for f in findings if f.enforced and f.outcome is Outcome.DEFER]
+    deferring = [f for f in findings if f.enforced and f.outcome is DEFER]
     if any(f.rule == "control" for f in deferring):
         return False
     others = tuple(f for f in deferring if f.rule != human_touch.RULE)
@@ -190,7 +192,7 @@ def _eligible_at(
 
 
 def _blocks(finding: Finding) -> bool:
-    return finding.enforced and finding.outcome in (Outcome.DEFER, Outcome.SUPPRESS)
+    return finding.enforced and finding.outcome in (DEFER, SUPPRESS)
 
 
 def _earliest(rated: Sequence[Rated]) -> int | None:
@@ -198,7 +200,7 @@ def _earliest(rated: Sequence[Rated]) -> int | None:
         (
             one.eligible_at
             for one in rated
-            if one.eligible_at is not None and one.outcome is not Outcome.REVIEW
+            if one.eligible_at is not None and one.outcome is not REVIEW
         ),
         default=None,
     )
@@ -209,7 +211,7 @@ def _wake_at(case: Case, outcome: Outcome, eligible_at: int | None, now: int) ->
     if eligible_at is not None:
         moments.append(eligible_at + _jitter(case, eligible_at))
     since = case.review_since
-    if outcome is Outcome.REVIEW and since is None:
+    if outcome is REVIEW and since is None:
         since = now
     if since is not None and since + case.policy.review.deadline > now:
         moments.append(since + case.policy.review.deadline)

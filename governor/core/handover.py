@@ -9,7 +9,7 @@ from governor.core.human_touch import MESSAGES, RULE, Hold, contacted_at, hold_o
 from governor.core.resolution import Handover, Resolution
 from governor.core.setting import Setting, Turn
 from governor.core.standing import HandedOver, Standing, name64
-from governor.core.verdict import Outcome
+from governor.core.verdict import RELEASE
 
 replace = msgspec.structs.replace
 
@@ -92,9 +92,7 @@ def _held(resolution: Resolution) -> _Source:
 
 def _meets(resolution: Resolution, hold: Hold) -> bool:
     return any(
-        found.rule == RULE
-        and found.outcome is not Outcome.RELEASE
-        and found.enforced is hold.enforced
+        found.rule == RULE and found.outcome is not RELEASE and found.enforced is hold.enforced
         for found in resolution.verdict.findings
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -46,6 +47,7 @@ def to_datetime(at: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=at)
 
 
+@lru_cache(maxsize=2048)  # many messages of a batch end, or are judged, at the same moment
 def format_instant(at: int) -> str:
     """Write *at* to the millisecond."""
     return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"

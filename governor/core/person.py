@@ -28,7 +28,7 @@ from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
 from governor.core.sharing import Sharing
 from governor.core.standing import SENT, Entry, Judged, Standing, Waiting, name64
-from governor.core.verdict import Outcome, Verdict
+from governor.core.verdict import RELEASE, SUPPRESS, Verdict
 
 replace = msgspec.structs.replace
 
@@ -124,7 +124,7 @@ class Person:
             if is_final(self.standing, waiting.message):
                 return
         verdict = self._verdict(incoming, waiting, early=self.now < waiting.planned_at)
-        if arbitrate.gathers(waiting, self.now) and verdict.outcome is not Outcome.SUPPRESS:
+        if arbitrate.gathers(waiting, self.now) and verdict.outcome is not SUPPRESS:
             if looked_for:
                 self._wait_on(waiting, arbitrate.next_look(waiting, self.now))
             return
@@ -220,7 +220,7 @@ class Person:
         at, seq = self.now, self.standing.version + 1
         attempt = waiting.attempt + 1 if waiting else attempt
         done: Entry | Judged | None = None
-        if verdict.outcome is Outcome.RELEASE:
+        if verdict.outcome is RELEASE:
             done = release_of(
                 incoming,
                 verdict,
@@ -231,7 +231,7 @@ class Person:
                 seq=seq,
             )
             self.sharing.take(done)
-        elif verdict.outcome is Outcome.SUPPRESS:
+        elif verdict.outcome is SUPPRESS:
             done = suppression_of(incoming, verdict, at=at, attempt=attempt, seq=seq)
         left: Waiting | None = None
         if waiting is not None:

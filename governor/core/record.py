@@ -9,7 +9,7 @@ from governor.core.incoming import Incoming
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.core.standing import REPEATED, Entry, Judged, Standing, Waiting, name64
-from governor.core.verdict import Finding, Outcome, Verdict
+from governor.core.verdict import RELEASE, REVIEW, SUPPRESS, Finding, Verdict
 
 replace = msgspec.structs.replace
 
@@ -25,9 +25,9 @@ def is_final(standing: Standing, message: int) -> bool:
 def again(known: Entry | Judged | Waiting) -> Verdict:
     """Return the verdict that *known* remembers, without its findings."""
     if isinstance(known, Entry):
-        return Verdict(Outcome.RELEASE, known.variant, None, None, ())
+        return Verdict(RELEASE, known.variant, None, None, ())
     if isinstance(known, Judged):
-        return Verdict(Outcome.SUPPRESS, known.variant, known.code, None, ())
+        return Verdict(SUPPRESS, known.variant, known.code, None, ())
     return Verdict(known.outcome, known.variant, known.code or None, known.eligible_at, ())
 
 
@@ -40,7 +40,7 @@ def marked(standing: Standing, entry: Entry) -> Standing:
 def policy_fault(incoming: Incoming) -> Verdict:
     """Return the verdict on a message whose category the policy no longer knows."""
     variant, category = incoming.candidate.variants[0], incoming.candidate.category
-    outcome, code = Outcome.SUPPRESS, "policy_fault"
+    outcome, code = SUPPRESS, "policy_fault"
     finding = Finding("validity", "category", variant.id, outcome, code, observed=category)
     return Verdict(outcome, 0, code, None, (finding,))
 
@@ -126,7 +126,7 @@ def waiting_of(
         planned_at=at if verdict.wake_at is None else verdict.wake_at,
         attempt=attempt,
         seq=seq,
-        review_since=at if verdict.outcome is Outcome.REVIEW else None,
+        review_since=at if verdict.outcome is REVIEW else None,
         body=body,
     )
 
@@ -134,7 +134,7 @@ def waiting_of(
 def waits_on(waiting: Waiting, verdict: Verdict, *, at: int, attempt: int, seq: int) -> Waiting:
     """Return *waiting* after it was judged again, to be looked at until that is published."""
     since = waiting.review_since
-    if since is None and verdict.outcome is Outcome.REVIEW:
+    if since is None and verdict.outcome is REVIEW:
         since = at
     return replace(
         waiting,
@@ -172,6 +172,8 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
     """
     history = now - policy.retention.history
     verdicts = now - policy.retention.verdicts
+    if _all_recent(standing, max(history, verdicts)):
+        return standing
     waits = {one.message for one in standing.waiting}
     return replace(
         standing,
@@ -185,4 +187,16 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
         cancelled=tuple(one for one in standing.cancelled if one.at > history),
         answers=tuple(one for one in standing.answers if one.at > verdicts or one.message in waits),
         handed=still_open(standing, history),
+    )
+
+
+def _all_recent(standing: Standing, since: int) -> bool:
+    """Tell whether all that can be forgotten is later than *since*, which it most often is."""
+    return (
+        standing.handed is None
+        and not [one for one in standing.log if one.at <= since]
+        and not [one for one in standing.judged if one.at <= since]
+        and not [one for one in standing.heard if one.at <= since]
+        and not [one for one in standing.cancelled if one.at <= since]
+        and not [one for one in standing.answers if one.at <= since]
     )

@@ -25,12 +25,13 @@ def marked(
 
 
 def _said_before(policy: Policy, standing: Standing, entry: Entry) -> bool:
+    if not entry.content:
+        return False
     since = entry.at - policy.retention.verdicts
-    return entry.content != 0 and any(
-        other.content == entry.content
-        and other.message != entry.message
+    return any(
+        other.message != entry.message
         and since < other.at
         and (other.at, other.seq) < (entry.at, entry.seq)
         and other.settled != REFUNDED
-        for other in reversed(standing.log)
+        for other in [one for one in standing.log if one.content == entry.content]
     )

@@ -2,7 +2,7 @@
 
 from governor.core import model
 from governor.core.case import Case
-from governor.core.verdict import Outcome
+from governor.core.verdict import RELEASE, REVIEW, SUPPRESS, Outcome
 
 REVIEW_CODES = frozenset({"needs_review", "review_refused", "review_expired"})
 
@@ -16,13 +16,13 @@ def reviewed(
     policy's `on_deadline` holds.
     """
     if any(not answer.approve for answer in case.answers):
-        return Outcome.SUPPRESS, "review_refused"
+        return SUPPRESS, "review_refused"
     approvals = sum(answer.variant in (None, variant.id) for answer in case.answers)
     if approvals >= reviewers:
-        return Outcome.RELEASE, None
+        return RELEASE, None
     review = case.policy.review
     if case.review_since is None or at < case.review_since + review.deadline:
-        return Outcome.REVIEW, code
+        return REVIEW, code
     if review.on_deadline == "release":
-        return Outcome.RELEASE, None
-    return Outcome.SUPPRESS, "review_expired"
+        return RELEASE, None
+    return SUPPRESS, "review_expired"

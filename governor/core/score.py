@@ -60,7 +60,7 @@ class Scale:
         self._history = case.policy.retention.history
         self._pressures: dict[int, float] = {}
         log, topic = counted(case.standing.log), case.candidate.topic
-        self._sends = [(entry.at, entry.exposure) for entry in log if entry.exposure]
+        self._sends = [entry for entry in log if entry.exposure]
         self._alike: list[int] = []
         if topic is not None:
             hashed = name64(topic)
@@ -115,9 +115,9 @@ class Scale:
             half_life, start = self._section.half_life, at - self._history
             known = self._pressures[at] = sum(
                 [
-                    exposure * _pow(2.0, (sent - at) / half_life)
-                    for sent, exposure in self._sends
-                    if sent > start
+                    sent.exposure * _pow(2.0, (sent.at - at) / half_life)
+                    for sent in self._sends
+                    if sent.at > start
                 ],
                 0.0,
             )
@@ -125,7 +125,7 @@ class Scale:
 
     def _next_turn(self, at: int) -> int | None:
         """Return the next moment after *at* at which anything but the decay changes."""
-        turns = [sent + self._history for sent, _ in self._sends]
+        turns = [sent.at + self._history for sent in self._sends]
         turns += [sent + self._section.repeat.window for sent in self._alike]
         if self._edges is not None:
             turns.append(self._edges.next_turn(self._place, at))
@@ -164,7 +164,8 @@ class Scale:
     def _not_before(self, at: int, least: float) -> int:
         """Return a second before which nothing fits that weighs at least *least*."""
         decays = self._decays(at, least)
-        drops = [sent + self._history for sent, _ in self._sends if sent + self._history > at]
+        ends = [sent.at + self._history for sent in self._sends]
+        drops = [end for end in ends if end > at]
         if decays is None or not drops:
             return at
         return ceil_second(min(decays - 2 * SECOND, *drops))

@@ -9,7 +9,7 @@ from governor.core.record import is_final
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Taken, Turn
 from governor.core.standing import SENT, Standing, name64
-from governor.core.verdict import Outcome
+from governor.core.verdict import RELEASE
 
 __all__ = ["Setting", "Taken", "Turn", "reconsider", "sent", "take_turn"]
 
@@ -70,7 +70,7 @@ def reconsider(
     person = Person(setting, before, Turn(release.key, now))
     again = person.judge_anew(release.incoming, standing.waits(message), release.attempt)
     same = (again.verdict.outcome, again.verdict.variant) == (
-        Outcome.RELEASE,
+        RELEASE,
         release.verdict.variant,
     )
     if same:

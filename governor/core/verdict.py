@@ -1,6 +1,7 @@
 """What a judgement says: the outcome, and every finding that led to it."""
 
 import enum
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,12 @@ class Outcome(enum.IntEnum):
     # Enum's own hashes the name, in Python; these are counted for every finding.
     __hash__ = int.__hash__
 
+
+# Of Enum a member is ten times as slow to reach by its class as by a name of its own.
+RELEASE: Final = Outcome.RELEASE
+DEFER: Final = Outcome.DEFER
+REVIEW: Final = Outcome.REVIEW
+SUPPRESS: Final = Outcome.SUPPRESS
 
 OUTCOME_NAMES = {outcome: outcome.name.lower() for outcome in Outcome}
 
@@ -70,4 +77,4 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     @property
     def final(self) -> bool:
         """Tell whether nothing can change this verdict any more."""
-        return self.outcome in (Outcome.RELEASE, Outcome.SUPPRESS)
+        return self.outcome is RELEASE or self.outcome is SUPPRESS

@@ -254,9 +254,14 @@ def test_never_above_a_cap_in_any_window_that_ends_with_a_release(
     life = Life({**sections, **fewer})
     sent, zone = Sent(), "Europe/Berlin"
     for step in [*happening, Step(10 * DAY, "profile", {})]:
+        heard = step.kind == "feedback"
         for one in first_time(life.live(step)):
             if one.verdict.outcome is not Outcome.RELEASE:
                 continue
+            if heard and one.decided_at == life.now:
+                # What goes out at the moment of a bounce may have the slot that it gave back.
+                sent.told(step.data)
+                heard = False
             told_first = step.kind == "profile" and one.decided_at == life.now
             here = step.data.get("time_zone", "Europe/Berlin") if told_first else zone
             send = sent.release(one)
@@ -264,7 +269,7 @@ def test_never_above_a_cap_in_any_window_that_ends_with_a_release(
                 continue
             for cap in meant(life.story.policy.caps, send):
                 assert sent.counted(cap, send, reaches_back(cap, one, here)) <= (cap.limit or 0)
-        if step.kind == "feedback":
+        if heard:
             sent.told(step.data)
         if step.kind == "profile":
             zone = step.data.get("time_zone", "Europe/Berlin")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from governor.core import model
 from governor.core.case import Case, Check
 from governor.core.kind import Kind
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import RELEASE, SUPPRESS, Finding
 
 
 def bind(kind: Kind) -> Check | None:
@@ -22,7 +22,7 @@ def _check(case: Case, variant: model.Variant, _at: int) -> Iterator[Finding]:
         "arbitration",
         "losers",
         variant,
-        outcome=Outcome.SUPPRESS if case.outranked else Outcome.RELEASE,
+        outcome=SUPPRESS if case.outranked else RELEASE,
         code="outranked",
         observed=case.ahead,
     )

@@ -1,7 +1,7 @@
 """Nobody gets more than the policy's caps allow, counted over what was really released."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,23 +11,28 @@ from governor.core.calendar import windows
 from governor.core.case import Case, Check
 from governor.core.instant import DAY, SECOND, ceil_second, format_length
 from governor.core.kind import Kind
-from governor.core.policy import Cap, Quota, Window
+from governor.core.policy import Cap, Window
 from governor.core.review import reviewed
 from governor.core.standing import REFUNDED, Entry, counted, name64
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding, Outcome
 
-_OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS, "review": Outcome.REVIEW}
+replace = msgspec.structs.replace
+
+_OUTCOMES = {"defer": DEFER, "suppress": SUPPRESS, "review": REVIEW}
 _WEEK = Window("rolling", 7 * DAY, "7d")
-_TOLD_APART = ("category", "campaign", "channel", "topic")
+# Written out, because every cap that groups asks the whole log: a third of the time of `getattr`.
+_GROUPS: dict[str, Callable[[Sequence[Entry], Any], list[Entry]]] = {
+    "category": lambda log, value: [entry for entry in log if entry.category == value],
+    "campaign": lambda log, value: [entry for entry in log if entry.campaign == value],
+    "channel": lambda log, value: [entry for entry in log if entry.channel == value],
+    "topic": lambda log, value: [entry for entry in log if entry.topic == value],
+}
 
 
-def bind(kind: Kind) -> Check | None:
-    """Bind to a kind of messages, where anything limits how many there are."""
-    limits = _Limits(kind)
-    quota = kind.category.quota
-    if "caps" in kind.category.skips:
-        return None if quota is None else limits.check_quota
-    return limits.check
+def bind(kind: Kind) -> Check:
+    """Bind to a kind of messages; every kind is bound, for the person may have said a limit."""
+    limits, skips = _Limits(kind), "caps" in kind.category.skips
+    return limits.check_quota if skips else limits.check
 
 
 class _Alike(msgspec.Struct, frozen=True, cache_hash=True):
@@ -46,16 +51,21 @@ class _Alike(msgspec.Struct, frozen=True, cache_hash=True):
             log = [entry for entry in log if getattr(entry, name) in values]
         for name in self.per:
             value = channel if name == "channel" else _hashed(name, getattr(candidate, name))
-            log = [entry for entry in log if getattr(entry, name) == value]
+            log = _GROUPS[name](log, value)
         return [entry.at for entry in log]
 
 
 class _Bound(msgspec.Struct, frozen=True):
-    """A cap as it binds a kind of messages."""
+    """A limit as it binds a kind of messages, read out of the policy once.
 
-    cap: Cap
-    alike: _Alike
+    `limit` is None where the message or the person decides about it.
+    """
+
+    id: str
+    limit: int | None
+    window: Window | None
     outcome: Outcome
+    code: str
     enforced: bool
 
 
@@ -64,23 +74,31 @@ class _Limits:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._comfort_enforced = kind.enforced("caps", "comfort")
+        self._quota = _quota(kind)
+        enforced = kind.enforced("caps", "comfort")
+        self._comfort = _Bound("comfort", None, _WEEK, DEFER, "cap_reached", enforced)
         same: dict[_Alike, _Alike] = {}
-        self._bound = [
-            _Bound(
-                cap,
-                same.setdefault(alike := _alike(cap), alike),
-                _OUTCOMES[cap.at_cap],
-                kind.enforced("caps", cap.id),
-            )
+        self._caps = [
+            (cap, same.setdefault(alike := _alike(cap), alike), _bound(cap, kind))
             for cap in kind.policy.caps
             if kind.meets(cap.match)
         ]
 
     def check_quota(self, case: Case, variant: model.Variant, at: int) -> list[Finding]:
         """Find whether the category's quota is full, which binds whatever the category skips."""
-        quota = self._kind.category.quota
-        return [] if quota is None else [self._quota(case, variant, quota, at)]
+        bound, name = self._quota, self._kind.name
+        if bound is None:
+            return []
+        times = [
+            entry.at
+            for entry in case.standing.log
+            if entry.category == name and entry.settled != REFUNDED
+        ]
+        finding = _counted(case, variant, bound, bound.limit or 0, times, at)
+        if finding.outcome is not REVIEW:
+            return [finding]
+        outcome, code = reviewed(case, variant, at, code="bypass_quota")
+        return [replace(finding, outcome=outcome, code=code, eligible_at=None)]
 
     def check(self, case: Case, variant: model.Variant, at: int) -> list[Finding]:
         """Find every limit on this variant."""
@@ -88,44 +106,59 @@ class _Limits:
         own = counted(case.standing.log)
         shared = own if case.household is None else counted(case.household)
         known: dict[_Alike, list[int]] = {}
-        for bound in self._bound:
-            alike = bound.alike
+        for cap, alike, bound in self._caps:
             times = known.get(alike)
             if times is None:
                 log = shared if alike.by_household else own
                 times = known[alike] = alike.times(log, case.candidate, variant.channel)
-            findings.append(_cap(case, variant, bound, times, at))
+            if bound.limit is not None:
+                findings.append(_counted(case, variant, bound, bound.limit, times, at))
+            elif cap.limit is not None:
+                limit = cap.open_to(case.candidate.priority)
+                findings.append(_counted(case, variant, bound, limit, times, at))
+            elif cap.min_gap is not None:
+                findings.append(_gap(variant, bound, cap.min_gap, times, at))
+            else:
+                findings.append(_silence(case, variant, bound, cap, at))
         comfort = case.standing.profile.comfort if case.standing.profile else None
         if comfort is not None and comfort.max_per_week is not None:
-            times, enforced = [entry.at for entry in own], self._comfort_enforced
-            about = (variant, "comfort", comfort.max_per_week, _WEEK)
-            findings.append(_limit(case, *about, times, at, Outcome.DEFER, "cap_reached", enforced))
+            times = [entry.at for entry in own]
+            about = (self._comfort, comfort.max_per_week, times, at)
+            findings.append(_counted(case, variant, *about))
         return findings
 
-    def _quota(self, case: Case, variant: model.Variant, quota: Quota, at: int) -> Finding:
-        name, enforced = self._kind.name, self._kind.enforced("caps", "quota")
-        times = [
-            entry.at
-            for entry in case.standing.log
-            if entry.category == name and entry.settled != REFUNDED
-        ]
-        window = Window("rolling", quota.window, format_length(quota.window))
-        about = (variant, "quota", quota.limit, window, times, at)
-        outcome = _OUTCOMES[quota.at_quota]
-        finding = _limit(case, *about, outcome, "bypass_quota", enforced)
-        if finding.outcome is not Outcome.REVIEW:
-            return finding
-        return _limit(case, *about, *reviewed(case, variant, at, code="bypass_quota"), enforced)
+
+def _quota(kind: Kind) -> _Bound | None:
+    quota = kind.category.quota
+    if quota is None:
+        return None
+    window = Window("rolling", quota.window, format_length(quota.window))
+    outcome, enforced = _OUTCOMES[quota.at_quota], kind.enforced("caps", "quota")
+    return _Bound("quota", quota.limit, window, outcome, "bypass_quota", enforced)
+
+
+def _bound(cap: Cap, kind: Kind) -> _Bound:
+    code = "cap_reached" if cap.min_gap is None else "min_gap"
+    if cap.silence_after is not None:
+        code = "silence_after_refusal"
+    return _Bound(
+        cap.id,
+        cap.limit if cap.reserve is None else None,
+        cap.window,
+        _OUTCOMES[cap.at_cap],
+        "household_cap" if cap.by_household else code,
+        kind.enforced("caps", cap.id),
+    )
 
 
 def _alike(cap: Cap) -> _Alike:
-    names = ((name, getattr(cap.match, name)) for name in _TOLD_APART)
+    names = ((name, getattr(cap.match, name)) for name in _GROUPS)
     about = tuple(
         (name, frozenset(_hashed(name, one) for one in listed))
         for name, listed in names
         if listed is not None
     )
-    per = tuple(name for name in _TOLD_APART if name in cap.per)
+    per = tuple(name for name in _GROUPS if name in cap.per)
     return _Alike(about, per, cap.by_household)
 
 
@@ -134,40 +167,24 @@ def _hashed(name: str, value: str | None) -> str | int | None:
     return name64(value) if value is not None and name in ("campaign", "topic") else value
 
 
-def _cap(
-    case: Case, variant: model.Variant, bound: _Bound, times: Sequence[int], at: int
-) -> Finding:
-    cap = bound.cap
-    if cap.silence_after is not None:
-        return _silence(case, variant, bound, at)
-    if cap.window is None:
-        return _gap(variant, bound, times[-1] if times else None, at)
-    limit = cap.limit if cap.reserve is None else cap.open_to(case.candidate.priority)
-    code = "household_cap" if cap.by_household else "cap_reached"
-    about = (variant, cap.id, limit or 0, cap.window)
-    return _limit(case, *about, times, at, bound.outcome, code, bound.enforced)
-
-
-def _limit(
+def _counted(
     case: Case,
     variant: model.Variant,
-    id: str,
+    bound: _Bound,
     limit: int,
-    window: Window,
     times: Sequence[int],
     at: int,
-    outcome: Outcome,
-    code: str | None,
-    enforced: bool,  # noqa: FBT001
 ) -> Finding:
+    window = bound.window
+    assert window is not None  # noqa: S101
     if window.ms:
         observed, frees = _rolling(limit, window.ms, times, at)
     else:
         observed, frees = _calendar(case, limit, window.kind, times, at)
-    if observed < limit or outcome is Outcome.RELEASE:
-        outcome, code, frees = Outcome.RELEASE, None, None
+    outcome, code = (RELEASE, None) if observed < limit else (bound.outcome, bound.code)
     return Finding(
-        "caps", id, variant.id, outcome, code, enforced, limit, observed, window.text, frees
+        *("caps", bound.id, variant.id, outcome, code, bound.enforced),
+        *(limit, observed, window.text, frees),
     )
 
 
@@ -195,25 +212,18 @@ def _calendar(
     return most, later if again >= limit else ceil_second(frees)
 
 
-def _gap(variant: model.Variant, bound: _Bound, last: int | None, at: int) -> Finding:
-    cap = bound.cap
-    gap, code = cap.min_gap or 0, "household_cap" if cap.by_household else "min_gap"
+def _gap(variant: model.Variant, bound: _Bound, gap: int, times: Sequence[int], at: int) -> Finding:
+    last = times[-1] if times else None
     near = last is not None and last > at - gap
+    outcome, code = (bound.outcome, bound.code) if near else (RELEASE, None)
     return Finding(
-        "caps",
-        cap.id,
-        variant.id,
-        bound.outcome if near else Outcome.RELEASE,
-        code if near else None,
-        bound.enforced,
-        gap / SECOND,
-        None if last is None else (at - last) / SECOND,
-        eligible_at=None if last is None or not near else ceil_second(last + gap),
+        *("caps", bound.id, variant.id, outcome, code, bound.enforced, gap / SECOND),
+        observed=None if last is None else (at - last) / SECOND,
+        eligible_at=ceil_second(last + gap) if near and last is not None else None,
     )
 
 
-def _silence(case: Case, variant: model.Variant, bound: _Bound, at: int) -> Finding:
-    cap = bound.cap
+def _silence(case: Case, variant: model.Variant, bound: _Bound, cap: Cap, at: int) -> Finding:
     assert cap.window is not None  # noqa: S101
     signals = cap.silence_after or ()
     channels = (None, variant.channel)
@@ -223,10 +233,10 @@ def _silence(case: Case, variant: model.Variant, bound: _Bound, at: int) -> Find
     silent = last is not None and last > at - cap.window.ms
     return case.finding(
         "caps",
-        cap.id,
+        bound.id,
         variant,
-        outcome=bound.outcome if silent else Outcome.RELEASE,
-        code="silence_after_refusal",
+        outcome=bound.outcome if silent else RELEASE,
+        code=bound.code,
         observed=None if last is None else (at - last) / SECOND,
         window=cap.window.text,
         eligible_at=None if last is None else ceil_second(last + cap.window.ms),

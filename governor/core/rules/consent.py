@@ -9,22 +9,23 @@ from governor.core.instant import ceil_second
 from governor.core.kind import Kind
 from governor.core.policy import Category
 from governor.core.standing import Consent
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
 
 
 def bind(kind: Kind) -> Check:
     """Bind to a kind of messages; every kind is bound."""
     category = kind.category
-    bases = " or ".join(category.basis)
+    purpose, bases = category.purpose, " or ".join(category.basis)
+    contractual = category.contractual
 
     def check(case: Case, variant: model.Variant, at: int) -> list[Finding]:
         """Find whether a listed basis holds for this purpose, channel and topic, and no pause."""
         topic = case.candidate.topic
-        matching = speaking_of(case.standing.consents, category.purpose, variant.channel, topic)
+        matching = speaking_of(case.standing.consents, purpose, variant.channel, topic)
         code = _missing(category, matching, at)
-        outcome = Outcome.SUPPRESS if code else Outcome.RELEASE
-        findings = [Finding("consent", "basis", variant.id, outcome, code, limit=bases)]
-        pause = None if category.contractual else last_pause(matching)
+        outcome = SUPPRESS if code else RELEASE
+        findings = [Finding("consent", "basis", variant.id, outcome, code, True, bases)]
+        pause = None if contractual else last_pause(matching)
         if pause is not None:
             findings.append(_paused(case, variant, pause, at))
         return findings
@@ -33,11 +34,11 @@ def bind(kind: Kind) -> Check:
 
 
 def _paused(case: Case, variant: model.Variant, pause: Pause, at: int) -> Finding:
-    outcome = Outcome.DEFER
+    outcome = DEFER
     if pause.until is None:
-        outcome = Outcome.SUPPRESS
+        outcome = SUPPRESS
     elif at >= pause.until:
-        outcome = Outcome.RELEASE
+        outcome = RELEASE
     return case.finding(
         "consent",
         "pause",

@@ -9,9 +9,9 @@ from governor.core.human_touch import MESSAGES, RULE, SIGNALS, signal_of, unansw
 from governor.core.kind import Kind
 from governor.core.policy import HumanTouch
 from governor.core.review import reviewed
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding
 
-_OUTCOMES = {"defer": Outcome.DEFER, "review": Outcome.REVIEW, "suppress": Outcome.SUPPRESS}
+_OUTCOMES = {"defer": DEFER, "review": REVIEW, "suppress": SUPPRESS}
 _CODE = "needs_human"
 
 
@@ -51,9 +51,9 @@ def _finding(
     limit: float | None = None,
 ) -> Finding:
     assert case.policy.human_touch is not None  # noqa: S101
-    outcome = _OUTCOMES[case.policy.human_touch.then] if holds else Outcome.RELEASE
+    outcome = _OUTCOMES[case.policy.human_touch.then] if holds else RELEASE
     code: str | None = _CODE
-    if outcome is Outcome.REVIEW:
+    if outcome is REVIEW:
         outcome, code = reviewed(case, variant, at, code=_CODE)
     return case.finding(
         RULE, id, variant, outcome=outcome, code=code, limit=limit, observed=observed

@@ -8,9 +8,9 @@ from governor.core.kind import Kind
 from governor.core.policy import Intrusiveness
 from governor.core.review import reviewed
 from governor.core.score import Scale
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding
 
-_OUTCOMES = {"defer": Outcome.DEFER, "review": Outcome.REVIEW, "suppress": Outcome.SUPPRESS}
+_OUTCOMES = {"defer": DEFER, "review": REVIEW, "suppress": SUPPRESS}
 
 
 def bind(kind: Kind) -> Check | None:
@@ -31,10 +31,10 @@ def _check(
     """Find whether the pressure on the person leaves room for the exposure of this variant."""
     scale = Scale(case, section, variant, at)
     score = scale.score(at)
-    outcome, eligible_at, code = Outcome.RELEASE, None, None
+    outcome, eligible_at, code = RELEASE, None, None
     if score.after > scale.ceiling:
         outcome, code = _OUTCOMES[section.above], "too_intrusive"
-        if outcome is Outcome.REVIEW:
+        if outcome is REVIEW:
             outcome, code = reviewed(case, variant, at, code="too_intrusive")
         if code == "too_intrusive":
             eligible_at = scale.first_fit(at)

@@ -9,7 +9,7 @@ from governor.core.instant import ceil_second, format_instant, format_length
 from governor.core.kind import Kind
 from governor.core.policy import Budget
 from governor.core.standing import REFUNDED, Entry, name64
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
 
 _HURRIES = frozenset({"urgency", "scarcity"})
 
@@ -42,7 +42,7 @@ def _urgency(case: Case, variant: model.Variant, at: int) -> Finding:
         "persuasion",
         "urgency",
         variant,
-        outcome=Outcome.RELEASE if true else Outcome.SUPPRESS,
+        outcome=RELEASE if true else SUPPRESS,
         code="false_urgency",
         limit=None if known is None else format_instant(known),
         observed="no end" if ends is None else format_instant(ends),
@@ -78,7 +78,7 @@ def _budget(case: Case, variant: model.Variant, budget: Budget, at: int) -> Find
         "persuasion",
         "budget",
         variant,
-        outcome=Outcome.DEFER if full else Outcome.RELEASE,
+        outcome=DEFER if full else RELEASE,
         code="pressure_budget",
         limit=budget.limit,
         observed=len(pressed),
@@ -99,7 +99,7 @@ def _vulnerable(case: Case, variant: model.Variant, listed: frozenset[str], at: 
         "persuasion",
         "vulnerable",
         variant,
-        outcome=Outcome.SUPPRESS if why else Outcome.RELEASE,
+        outcome=SUPPRESS if why else RELEASE,
         code="vulnerable",
         observed=why,
     )

@@ -9,7 +9,7 @@ from governor.core.consents import last_pause, objects, said, speaking_of
 from governor.core.kind import Kind
 from governor.core.policy import PersonalData
 from governor.core.score import depth_of
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import RELEASE, SUPPRESS, Finding
 
 _SENSITIVE = "sensitive"
 _GUESSED = ("inferred", "third_party")
@@ -82,7 +82,7 @@ def _finding(
     limit: float | None = None,
     observed: float | str | None = None,
 ) -> Finding:
-    outcome = Outcome.SUPPRESS if refused else Outcome.RELEASE
+    outcome = SUPPRESS if refused else RELEASE
     return case.finding(
         "purpose", id, variant, outcome=outcome, code=code, limit=limit, observed=observed
     )

@@ -6,9 +6,9 @@ from governor.core import model
 from governor.core.case import Case, Check
 from governor.core.instant import ceil_second
 from governor.core.kind import Kind
-from governor.core.verdict import Finding, Outcome
+from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
 
-_OUTCOMES = {"defer": Outcome.DEFER, "suppress": Outcome.SUPPRESS}
+_OUTCOMES = {"defer": DEFER, "suppress": SUPPRESS}
 
 
 def bind(kind: Kind) -> Check | None:
@@ -22,9 +22,7 @@ def bind(kind: Kind) -> Check | None:
         for one in bound:
             opening = one.hours.next_open(case.place, at)
             if opening == at:
-                yield Finding(
-                    "quiet_hours", one.id, variant.id, Outcome.RELEASE, enforced=one.enforced
-                )
+                yield Finding("quiet_hours", one.id, variant.id, RELEASE, enforced=one.enforced)
             else:
                 yield Finding(
                     "quiet_hours",

@@ -4,9 +4,7 @@ from governor.core import model
 from governor.core.case import Case, Check
 from governor.core.instant import ceil_second, format_instant
 from governor.core.kind import Kind
-from governor.core.verdict import Finding, Outcome
-
-_RELEASE, _SUPPRESS = Outcome.RELEASE, Outcome.SUPPRESS
+from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
 
 
 def bind(_kind: Kind) -> Check:
@@ -21,12 +19,12 @@ def _check(case: Case, variant: model.Variant, at: int) -> list[Finding]:
     expired = case.stale or at >= case.expires_at
     end = format_instant(case.expires_at)
     findings = [
-        Finding("validity", "cancelled", id, _SUPPRESS, "cancelled")
+        Finding("validity", "cancelled", id, SUPPRESS, "cancelled")
         if cancelled
-        else Finding("validity", "cancelled", id, _RELEASE),
-        Finding("validity", "expires_at", id, _SUPPRESS, "expired", limit=end)
+        else Finding("validity", "cancelled", id, RELEASE),
+        Finding("validity", "expires_at", id, SUPPRESS, "expired", limit=end)
         if expired
-        else Finding("validity", "expires_at", id, _RELEASE, limit=end),
+        else Finding("validity", "expires_at", id, RELEASE, limit=end),
     ]
     if not_before is not None:
         early = at < not_before
@@ -35,7 +33,7 @@ def _check(case: Case, variant: model.Variant, at: int) -> list[Finding]:
                 "validity",
                 "not_before",
                 variant,
-                outcome=Outcome.DEFER if early else _RELEASE,
+                outcome=DEFER if early else RELEASE,
                 code="not_yet",
                 limit=format_instant(not_before),
                 eligible_at=ceil_second(not_before),
