@@ -179,8 +179,12 @@ class Sent:
     def __init__(self) -> None:
         self.sends: list[dict[str, Any]] = []
         self.recounted = False
+        self.heard: dict[str, Any] | None = None
 
-    def release(self, one: Resolution) -> dict[str, Any]:
+    def release(self, one: Resolution, now: int) -> dict[str, Any]:
+        if one.decided_at == now:
+            # What goes out at the moment of a bounce may have the slot that it gave back.
+            self.told()
         candidate = one.incoming.candidate
         chosen = candidate.variants[one.verdict.variant]
         send = {
@@ -195,7 +199,8 @@ class Sent:
         self.sends.append(send)
         return send
 
-    def told(self, data: dict[str, Any]) -> None:
+    def told(self) -> None:
+        data, self.heard = self.heard or {"message": None}, None
         for send in self.sends:
             if send["message"] != data["message"]:
                 continue
@@ -254,23 +259,18 @@ def test_never_above_a_cap_in_any_window_that_ends_with_a_release(
     life = Life({**sections, **fewer})
     sent, zone = Sent(), "Europe/Berlin"
     for step in [*happening, Step(10 * DAY, "profile", {})]:
-        heard = step.kind == "feedback"
+        sent.heard = step.data if step.kind == "feedback" else None
         for one in first_time(life.live(step)):
             if one.verdict.outcome is not Outcome.RELEASE:
                 continue
-            if heard and one.decided_at == life.now:
-                # What goes out at the moment of a bounce may have the slot that it gave back.
-                sent.told(step.data)
-                heard = False
             told_first = step.kind == "profile" and one.decided_at == life.now
             here = step.data.get("time_zone", "Europe/Berlin") if told_first else zone
-            send = sent.release(one)
+            send = sent.release(one, life.now)
             if sent.recounted or not send["counts"]:
                 continue
             for cap in meant(life.story.policy.caps, send):
                 assert sent.counted(cap, send, reaches_back(cap, one, here)) <= (cap.limit or 0)
-        if heard:
-            sent.told(step.data)
+        sent.told()
         if step.kind == "profile":
             zone = step.data.get("time_zone", "Europe/Berlin")
 
