@@ -196,7 +196,7 @@ class Person:
         expires_at = candidate.expires_at
         if expires_at is None:
             expires_at = received_at + policy.defaults.expires_after
-        taken_back = any(one.message == message for one in standing.cancelled)
+        taken_back = message in [one.message for one in standing.cancelled]
         return Case(
             policy,
             category,
@@ -209,7 +209,7 @@ class Person:
             stale=waiting is None and incoming.record_at < self.now - policy.retention.verdicts,
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
-            answers=tuple(one for one in standing.answers if one.message == message),
+            answers=tuple([one for one in standing.answers if one.message == message]),
             household=self.sharing.log(incoming, standing, message),
         )
 

@@ -53,10 +53,10 @@ def written(
     message: int,
 ) -> Standing:
     """Return the standing with a verdict on *message* in it: what waits on and what is done."""
-    waiting = tuple(one for one in standing.waiting if one.message != message)
+    waiting = tuple([one for one in standing.waiting if one.message != message])
     answers = standing.answers
-    if verdict.final:
-        answers = tuple(one for one in answers if one.message != message)
+    if answers and verdict.final:
+        answers = tuple([one for one in answers if one.message != message])
     return replace(
         standing,
         version=standing.version + 1,

@@ -17,10 +17,12 @@ def marked(
     For so long a message that comes again under its own id keeps its verdict.
     """
     return tuple(
-        msgspec.structs.replace(one, resubmitted=True)
-        if one.entry is not None and _said_before(policy, standing, one.entry)
-        else one
-        for one in resolutions
+        [
+            msgspec.structs.replace(one, resubmitted=True)
+            if one.entry is not None and _said_before(policy, standing, one.entry)
+            else one
+            for one in resolutions
+        ]
     )
 
 

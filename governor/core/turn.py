@@ -26,7 +26,8 @@ def take_turn(setting: Setting, standing: Standing, turn: Turn) -> Taken:
     if turn.catch_up:
         person.catch_up()
     wake_all = person.apply_told()
-    person.judge_waiting(everything=wake_all)
+    if person.standing.waiting:
+        person.judge_waiting(everything=wake_all)
     for incoming in turn.fresh:
         person.judge_fresh(incoming)
     return person.taken()
