@@ -11,7 +11,7 @@ from governor.core.calendar import date_text, is_open
 from governor.core.case import Case
 from governor.core.comfort import held
 from governor.core.instant import ceil_second
-from governor.core.kind import kind_of
+from governor.core.kind import Kind, kind_of
 from governor.core.review import REVIEW_CODES
 from governor.core.rules import findings_of
 from governor.core.score import score_of
@@ -24,6 +24,7 @@ class Rated(msgspec.Struct, frozen=True):
     """What the rules come to for one variant; at `eligible_at` it would pass all but review."""
 
     variant: model.Variant
+    kind: Kind
     outcome: Outcome
     code: str | None
     findings: tuple[Finding, ...]
@@ -47,13 +48,13 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     outcomes = [one.outcome for one in rated]
     outcome = min(outcomes)
     index = outcomes.index(outcome)
-    code = rated[index].code
+    best = rated[index]
     if outcome is DEFER or early:
         rated = [_timed(case, one) for one in rated]
     if early and outcome is SUPPRESS:
         timed = next((at for at, one in enumerate(rated) if one.eligible_at is not None), None)
         if timed is not None:
-            index, outcome, code = timed, DEFER, rated[timed].code
+            index, outcome, best = timed, DEFER, rated[timed]
     eligible_at = _earliest(rated) if outcome is DEFER else None
     wake_at = None
     if outcome in (DEFER, REVIEW):
@@ -61,24 +62,27 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     return Verdict(
         outcome,
         index,
-        None if outcome is RELEASE else code,
+        None if outcome is RELEASE else best.code,
         eligible_at,
         tuple(chain.from_iterable([one.findings for one in rated])),
         wake_at,
-        _send_before(case, index, now) if outcome is RELEASE else None,
-        _score(case, rated[index].variant, rated[index].findings, now),
+        _send_before(case, best.kind, now) if outcome is RELEASE else None,
+        _score(case, best.variant, best.findings, now),
     )
 
 
 def recalled(case: Case, verdict: Verdict, at: int) -> Verdict:
     """Return a *verdict* of the moment *at* with what it does not remember made again."""
-    index, case = verdict.variant, held(case, at)
-    found = [findings_of(case, variant, at) for variant in case.candidate.variants]
+    index, case, variants = verdict.variant, held(case, at), case.candidate.variants
+    kinds = [kind_of(case.policy, case.candidate, variant) for variant in variants]
+    found = [
+        findings_of(case, kind, variant, at) for kind, variant in zip(kinds, variants, strict=True)
+    ]
     return msgspec.structs.replace(
         verdict,
-        findings=tuple(finding for findings in found for finding in findings),
-        score=_score(case, case.candidate.variants[index], found[index], at),
-        send_before=_send_before(case, index, at) if verdict.outcome is RELEASE else None,
+        findings=tuple(chain.from_iterable(found)),
+        score=_score(case, variants[index], found[index], at),
+        send_before=_send_before(case, kinds[index], at) if verdict.outcome is RELEASE else None,
     )
 
 
@@ -90,13 +94,11 @@ def _score(
     return known[0] if known else score_of(case, variant, at)
 
 
-def _send_before(case: Case, index: int, now: int) -> int | None:
+def _send_before(case: Case, kind: Kind, now: int) -> int | None:
     """Return when a release must have arrived: closing time or the engine's own limit."""
-    candidate, place = case.candidate, case.place
-    bound = kind_of(case.policy, candidate, candidate.variants[index]).hours
-    ends = [one.hours.closes(place, now) for one in bound if one.enforced]
-    known = [end for end in (*ends, candidate.expires_at) if end is not None]
-    return min(known, default=None)
+    ends = [one.hours.closes(case.place, now) for one in kind.hours if one.enforced]
+    ends.append(case.candidate.expires_at)
+    return min([end for end in ends if end is not None], default=None)
 
 
 def _all_refused(rated: list[Rated]) -> list[Rated]:
@@ -119,31 +121,34 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
     shared = msgspec.structs.replace(refusal, variant=rated.variant.id)
     own = _first(rated.findings, SUPPRESS)
     code = refusal.code if own is None else own.code
-    return Rated(rated.variant, SUPPRESS, code, (*rated.findings, shared), None)
+    findings = (*rated.findings, shared)
+    return Rated(rated.variant, rated.kind, SUPPRESS, code, findings, None)
 
 
 def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
-    findings = findings_of(case, variant, now)
+    kind = kind_of(case.policy, case.candidate, variant)
+    findings = findings_of(case, kind, variant, now)
     outcome = max([f.outcome for f in findings if f.enforced and f.outcome], default=RELEASE)
     if outcome is RELEASE:
-        return Rated(variant, outcome, None, findings, ceil_second(now))
+        return Rated(variant, kind, outcome, None, findings, ceil_second(now))
     strictest = _first(findings, outcome)
     code = strictest.code if strictest else None
     if outcome is SUPPRESS:
-        return Rated(variant, outcome, code, findings, None)
-    eligible_at = _eligible_at(case, variant, findings)
+        return Rated(variant, kind, outcome, code, findings, None)
+    eligible_at = _eligible_at(case, kind, variant, findings)
+    rated = Rated(variant, kind, outcome, code, findings, eligible_at)
     deferring = _first(findings, DEFER)
     timeless = deferring is not None and eligible_at is None
-    if timeless and deferring is not None and _hopeless(case, variant, findings):
-        return Rated(variant, SUPPRESS, deferring.code, findings, None)
-    return Rated(variant, outcome, code, findings, eligible_at)
+    if timeless and deferring is not None and _hopeless(case, rated):
+        return Rated(variant, kind, SUPPRESS, deferring.code, findings, None)
+    return rated
 
 
 def _timed(case: Case, one: Rated) -> Rated:
     """Say when a suppressed variant would pass; that takes long, and is seldom asked."""
     if one.outcome is not SUPPRESS:
         return one
-    eligible_at = _eligible_at(case, one.variant, one.findings)
+    eligible_at = _eligible_at(case, one.kind, one.variant, one.findings)
     return msgspec.structs.replace(one, eligible_at=eligible_at)
 
 
@@ -151,23 +156,29 @@ def _first(findings: Iterable[Finding], outcome: Outcome) -> Finding | None:
     return next((f for f in findings if f.enforced and f.outcome is outcome), None)
 
 
-def _hopeless(case: Case, variant: model.Variant, findings: tuple[Finding, ...]) -> bool:
+def _hopeless(case: Case, one: Rated) -> bool:
     """Tell whether a variant that defers without a time could never go.
 
     A pause by ops waits for them, whatever else defers. What waits for a human does so only if
     all else that defers has a time, because a further rule may not make the outcome milder.
     """
-    deferring = [f for f in findings if f.enforced and f.outcome is DEFER]
+    deferring = [f for f in one.findings if f.enforced and f.outcome is DEFER]
     if any(f.rule == "control" for f in deferring):
         return False
     others = tuple(f for f in deferring if f.rule != human_touch.RULE)
     if len(others) == len(deferring):
         return True
-    return bool(others) and _eligible_at(case, variant, findings, but=human_touch.RULE) is None
+    if not others:
+        return False
+    return _eligible_at(case, one.kind, one.variant, one.findings, but=human_touch.RULE) is None
 
 
 def _eligible_at(
-    case: Case, variant: model.Variant, findings: tuple[Finding, ...], but: str | None = None
+    case: Case,
+    kind: Kind,
+    variant: model.Variant,
+    findings: tuple[Finding, ...],
+    but: str | None = None,
 ) -> int | None:
     """Return the first second at which the variant would pass all rules but review and *but*.
 
@@ -185,9 +196,8 @@ def _eligible_at(
             moment = max(moment or 0, finding.eligible_at)
         if moment is None or moment >= case.expires_at:
             return None
-        findings = tuple(
-            f for f in findings_of(case, variant, moment) if f.code not in REVIEW_CODES
-        )
+        found = findings_of(case, kind, variant, moment)
+        findings = tuple(f for f in found if f.code not in REVIEW_CODES)
     return None
 
 

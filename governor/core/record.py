@@ -192,11 +192,9 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
 
 def _all_recent(standing: Standing, since: int) -> bool:
     """Tell whether all that can be forgotten is later than *since*, which it most often is."""
-    return (
-        standing.handed is None
-        and not [one for one in standing.log if one.at <= since]
-        and not [one for one in standing.judged if one.at <= since]
-        and not [one for one in standing.heard if one.at <= since]
-        and not [one for one in standing.cancelled if one.at <= since]
-        and not [one for one in standing.answers if one.at <= since]
-    )
+    log = standing.log
+    if standing.handed is not None or (log and log[0].at <= since):
+        return False
+    others = (standing.judged, standing.heard, standing.cancelled, standing.answers)
+    moments = [one.at for kept in others for one in kept]
+    return not moments or min(moments) > since

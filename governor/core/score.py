@@ -17,7 +17,7 @@ from governor.core import model
 from governor.core.case import Case
 from governor.core.comfort import ceiling_of
 from governor.core.instant import SECOND, ceil_second
-from governor.core.kind import kind_of
+from governor.core.kind import Kind, kind_of
 from governor.core.policy import Intrusiveness, Policy
 from governor.core.standing import counted, name64
 from governor.core.verdict import Score
@@ -39,8 +39,10 @@ def depth_of(policy: Policy, variant: model.Variant) -> int:
 
 def score_of(case: Case, variant: model.Variant, at: int) -> Score | None:
     """Return what *variant* comes to at *at* (ms), None where the policy has no such section."""
-    section = case.policy.intrusiveness
-    return None if section is None else Scale(case, section, variant, at).score(at)
+    if case.policy.intrusiveness is None:
+        return None
+    kind = kind_of(case.policy, case.candidate, variant)
+    return Scale(case, kind, case.policy.intrusiveness, variant, at).score(at)
 
 
 class Scale:
@@ -50,13 +52,13 @@ class Scale:
     """
 
     def __init__(
-        self, case: Case, section: Intrusiveness, variant: model.Variant, now: int
+        self, case: Case, kind: Kind, section: Intrusiveness, variant: model.Variant, now: int
     ) -> None:
         self.ceiling = ceiling_of(section, case.standing, now)
         self._section = section
-        self._plain = _plain(section, variant)
+        self._plain = _plain(kind, section, variant)
         self._place = case.place
-        self._edges = kind_of(case.policy, case.candidate, variant).edges
+        self._edges = kind.edges
         self._history = case.policy.retention.history
         self._pressures: dict[int, float] = {}
         log, topic = counted(case.standing.log), case.candidate.topic
@@ -171,8 +173,16 @@ class Scale:
         return ceil_second(min(decays - 2 * SECOND, *drops))
 
 
-def _plain(section: Intrusiveness, variant: model.Variant) -> float:
+def _plain(kind: Kind, section: Intrusiveness, variant: model.Variant) -> float:
     """Return the exposure far from the edges of the allowed hours and without repeats."""
+    if variant.uses or variant.justification:
+        return _reckoned(section, variant)
+    if kind.bare is None:
+        kind.bare = _reckoned(section, variant)
+    return kind.bare
+
+
+def _reckoned(section: Intrusiveness, variant: model.Variant) -> float:
     c = section.channels.get(variant.channel, _LOUDEST)
     d = 0.0
     for use in variant.uses:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from governor.core.calendar import calendar_window
 from governor.core.decide import decide
 from governor.core.instant import DAY, HOUR, parse_instant
+from governor.core.kind import kind_of
 from governor.core.policy import Cap
 from governor.core.resolution import Resolution
 from governor.core.rules import findings_of
@@ -452,9 +453,10 @@ def again(life: Life, one: Finding, event: Event, moment: int) -> Finding:
     """Ask the rule of a finding again at another moment, on the standing as it is."""
     case, _ = life.story.case(life.now, event)
     variant = next(v for v in case.candidate.variants if v.id == one.variant)
+    kind = kind_of(case.policy, case.candidate, variant)
     (same,) = [
         found
-        for found in findings_of(case, variant, moment)
+        for found in findings_of(case, kind, variant, moment)
         if (found.rule, found.id) == (one.rule, one.id)
     ]
     return same

@@ -9,8 +9,11 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from governor.core.case import Case
 from governor.core.decide import decide
 from governor.core.instant import SECOND
+from governor.core.kind import kind_of
+from governor.core.policy import Intrusiveness
 from governor.core.score import Scale, score_of
 from governor.core.standing import REFUNDED, Consent, Entry, Profile, Standing, name64
 from governor.core.verdict import Finding
@@ -142,7 +145,7 @@ def test_the_time_at_which_it_fits_is_the_first_second_of_all_that_were_looked_a
     case, now = story.case(NOW + offset, asked("10:00", topic="t", channel="push"))
     known = case.policy.intrusiveness
     assert known is not None
-    scale = Scale(case, known, case.candidate.variants[0], now)
+    scale = _scale(case, known, now)
     seconds = itertools.count(-(-now // SECOND) * SECOND, SECOND)
     looked_at = list(itertools.islice(seconds, HORIZON))
     fits = (second for second in looked_at if _fits(scale, second))
@@ -151,6 +154,11 @@ def test_the_time_at_which_it_fits_is_the_first_second_of_all_that_were_looked_a
         assert named is None or named > looked_at[-1]
     else:
         assert named == first
+
+
+def _scale(case: Case, section: Intrusiveness, now: int) -> Scale:
+    variant = case.candidate.variants[0]
+    return Scale(case, kind_of(case.policy, case.candidate, variant), section, variant, now)
 
 
 def _fits(scale: Scale, second: int) -> bool:
@@ -167,7 +175,7 @@ def test_the_named_second_fits_and_the_one_before_does_not_however_long_it_takes
     case, now = story.case(NOW, asked("10:00", topic="t", channel="push"))
     known = case.policy.intrusiveness
     assert known is not None
-    scale = Scale(case, known, case.candidate.variants[0], now)
+    scale = _scale(case, known, now)
     named = scale.first_fit(now)
     assert named is not None
     assert _fits(scale, named)

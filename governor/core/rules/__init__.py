@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from governor.core import model
 from governor.core.case import Case, Check
-from governor.core.kind import Kind, kind_of
+from governor.core.kind import Kind
 from governor.core.rules import (
     arbitration,
     caps,
@@ -40,9 +40,8 @@ RULES: tuple[Callable[[Kind], Check | None], ...] = (
 """All rules in the order in which they name the reason of a verdict."""
 
 
-def findings_of(case: Case, variant: model.Variant, at: int) -> tuple[Finding, ...]:
-    """Return what every rule says of *variant* at the moment *at* (ms)."""
-    kind = kind_of(case.policy, case.candidate, variant)
+def findings_of(case: Case, kind: Kind, variant: model.Variant, at: int) -> tuple[Finding, ...]:
+    """Return what every rule says of *variant*, which is of *kind*, at the moment *at* (ms)."""
     if kind.checks is None:
         bound = (bind(kind) for bind in RULES)
         kind.checks = tuple(check for check in bound if check is not None)

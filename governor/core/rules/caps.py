@@ -183,8 +183,16 @@ def _counted(
         observed, frees = _calendar(case, limit, window.kind, times, at)
     outcome, code = (RELEASE, None) if observed < limit else (bound.outcome, bound.code)
     return Finding(
-        *("caps", bound.id, variant.id, outcome, code, bound.enforced),
-        *(limit, observed, window.text, frees),
+        "caps",
+        bound.id,
+        variant.id,
+        outcome,
+        code,
+        bound.enforced,
+        limit,
+        observed,
+        window.text,
+        frees,
     )
 
 

@@ -18,10 +18,11 @@ def bind(kind: Kind) -> Check | None:
     section = kind.policy.intrusiveness
     if section is None or "intrusiveness" in kind.category.skips:
         return None
-    return partial(_check, section, kind.enforced("intrusiveness", "ceiling"))
+    return partial(_check, kind, section, kind.enforced("intrusiveness", "ceiling"))
 
 
 def _check(
+    kind: Kind,
     section: Intrusiveness,
     enforced: bool,  # noqa: FBT001
     case: Case,
@@ -29,7 +30,7 @@ def _check(
     at: int,
 ) -> tuple[Finding]:
     """Find whether the pressure on the person leaves room for the exposure of this variant."""
-    scale = Scale(case, section, variant, at)
+    scale = Scale(case, kind, section, variant, at)
     score = scale.score(at)
     outcome, eligible_at, code = RELEASE, None, None
     if score.after > scale.ceiling:
