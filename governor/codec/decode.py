@@ -9,6 +9,7 @@ from governor.codec.digest import content32, digest64
 from governor.codec.rejected import LONGEST_DETAIL, Reason, Rejected, invalid, named
 from governor.codec.unwrap import Headers, checked, parse, unwrap
 from governor.core import model
+from governor.core.form import candidate_of
 from governor.core.incoming import EventKind, FactKind, Incoming, Told
 from governor.core.instant import MINUTE, parse_instant
 from governor.core.policy.values import suggestion
@@ -72,7 +73,7 @@ def decode_candidate(
 ) -> Incoming:
     """Read a candidate's record; raises Rejected with the first reason that applies."""
     raw = unwrap(value, headers)
-    candidate = _read("candidate", model.Candidate, raw)
+    candidate = _candidate(raw)
     _must_fit(value, max_bytes)
     _must_be_known(candidate, policy)
     _must_match(key, candidate.person)
@@ -116,7 +117,7 @@ def decode_event(
     """
     raw = checked(data)
     if kind == "candidate":
-        candidate = _read(kind, model.Candidate, raw)
+        candidate = _candidate(raw)
         _must_be_known(candidate, policy)
         return _incoming(candidate, raw, at)
     if kind == "control":
@@ -129,6 +130,13 @@ def _read(kind: str, shape: type[W], raw: dict[str, Any]) -> W:
         return shape.model_validate(raw)
     except ValidationError as error:
         raise invalid(kind, error, raw) from None
+
+
+def _candidate(raw: dict[str, Any]) -> model.Candidate:
+    try:
+        return candidate_of(raw)
+    except ValidationError as error:
+        raise invalid("candidate", error, raw) from None
 
 
 def _incoming(

@@ -14,7 +14,7 @@ from governor.core.verdict import OUTCOME_NAMES, Finding, Score
 _encode = msgspec.json.Encoder().encode
 _JUDGED = ("uses", "techniques", "ai_generated")
 _OF_THE_VARIANT = ("channel", "content", *_JUDGED)
-_STAYS_BEHIND = frozenset(Variant.model_fields) - set(_OF_THE_VARIANT)
+_STAYS_BEHIND = frozenset(Variant.__struct_fields__) - set(_OF_THE_VARIANT)
 
 
 class WrittenFinding(msgspec.Struct, gc=False):

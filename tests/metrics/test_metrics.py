@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from governor.codec.rejected import Reason
 from governor.config import load_policy
 from governor.core import model
+from governor.core.form import candidate_of
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Arbitration, Policy
 from governor.core.resolution import Resolution
@@ -82,7 +83,7 @@ def candidate(**given: Any) -> model.Candidate:
         "created_at": "2026-05-05T10:00:00Z",
         "variants": [{"id": "a", "channel": "push"}, {"id": "b", "channel": "email"}],
     }
-    return model.Candidate.model_validate({**base, **given})
+    return candidate_of({**base, **given})
 
 
 def resolution(
