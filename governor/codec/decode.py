@@ -155,6 +155,8 @@ def _incoming(
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:
+    if not headers:
+        return ()
     found = {name: content for name, content in headers if content and name in _TRACE}
     return tuple(item for item in found.items() if len(item[1]) <= LONGEST_TRACE)
 

@@ -91,12 +91,14 @@ def _value_of(form: Candidate) -> model.Candidate:
 
 def _quickly(raw: dict[str, Any]) -> model.Candidate:
     data = _widened(raw)
-    given = (name for name in _MOMENTS if data.get(name) is not None)
-    read: dict[str, Any] = {name: parse_instant(data[name]) for name in given}
+    read: dict[str, Any] = {
+        name: parse_instant(data[name]) for name in _MOMENTS if data.get(name) is not None
+    }
     if any("offer_ends_at" in one for one in data["variants"]):
         read["variants"] = [_with_its_end(one) for one in data["variants"]]
-    found = msgspec.convert({**data, **read}, model.Candidate)
-    if len({variant.id for variant in found.variants}) < len(found.variants):
+    found = msgspec.convert(data | read, model.Candidate)
+    several = len(found.variants)
+    if several > 1 and len({variant.id for variant in found.variants}) < several:
         raise ValueError
     return found
 

@@ -34,7 +34,8 @@ def parse_instant(text: object) -> int:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise ValueError(f"`{text[:40]}` is not a moment of the calendar") from None
-    return min(max(from_datetime(moment), 0), _LATEST)
+    at = from_datetime(moment)
+    return at if 0 <= at <= _LATEST else min(max(at, 0), _LATEST)
 
 
 def from_datetime(moment: datetime) -> int:
@@ -53,6 +54,7 @@ def format_instant(at: int) -> str:
     return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
+@lru_cache(1_024)
 def format_second(at: int) -> str:
     """Write *at*, which is a whole second, without a fraction."""
     return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="seconds") + "Z"
