@@ -100,7 +100,7 @@ def _within(plan: Plan) -> None:
             plan.at("within waking")
         return keys
 
-    producer.Outbox._deliver = delivering  # type: ignore[method-assign]
+    producer.Outbox._deliver = delivering  # type: ignore[assignment,method-assign]
     RedisLedger.claim = claiming  # type: ignore[method-assign]
 
 
