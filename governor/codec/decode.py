@@ -149,9 +149,8 @@ def _incoming(
     record_at = _held(record_at)
     future = candidate.created_at > record_at + AHEAD
     digest = digest64(raw, digest_key)
-    said = [one.content for one in candidate.variants]
-    contents = tuple(content32(candidate.person, content, digest_key) for content in said)
-    return Incoming(candidate, raw, digest, record_at, future, trace, contents)
+    contents = [content32(candidate.person, one.content, digest_key) for one in candidate.variants]
+    return Incoming(candidate, raw, digest, record_at, future, trace, tuple(contents))
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:

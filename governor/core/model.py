@@ -83,14 +83,14 @@ class Wire(BaseModel):
 _Named = Annotated[str, Meta(min_length=1, max_length=PERSON_BYTES // 4)]
 
 
-class Use(Struct, frozen=True):
+class Use(Struct, frozen=True, gc=False):
     """A piece of personal data that a variant makes use of; None where it is not said."""
 
     attribute: _Named
     source: Source | None = None
 
 
-class Variant(Struct, frozen=True):
+class Variant(Struct, frozen=True, gc=False):
     """One way of saying the message, on one channel; `offer_ends_at` in ms."""
 
     id: _Named
@@ -103,7 +103,7 @@ class Variant(Struct, frozen=True):
     content: Any = None
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """A message that an engine would like to send to a person; times in ms.
 
     It is made by `form.candidate_of`. The bounds that stand here are for its quick way only.

@@ -21,7 +21,7 @@ from governor.stream.watchdog import LastResort, StuckError, limit_client_logs
 
 log = logging.getLogger(__name__)
 
-_YOUNG = 50_000
+_YOUNG = 200_000
 """So many new objects, some of three batches, before the cyclic collector looks."""
 
 T = TypeVar("T")
