@@ -97,7 +97,7 @@ class Writer:
             encode_decision(resolution, revision, person=resolution.key),
             decision_headers(resolution),
         )
-        if resolution.verdict.final and resolution.was_waiting:
+        if resolution.was_waiting and resolution.verdict.final:
             yield self._waits(resolution)
 
     def _waits(self, resolution: Resolution) -> Outgoing:
