@@ -13,7 +13,7 @@ from governor.core.incoming import Told
 from governor.core.instant import SECOND
 from governor.core.policy import HumanSignal, Policy
 from governor.core.resolution import Handover, Resolution
-from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome, Verdict
+from governor.core.verdict import OUTCOME_NAMES, Outcome, Verdict
 from governor.metrics.catalogue import CAUSES, REASONS, STEPS, Catalogue
 from governor.metrics.prepared import (
     NONE,
@@ -237,19 +237,25 @@ class Metrics(Catalogue):
             released[category, self._capped.get(category, "false")] += 1
             if one.resubmitted:
                 self._resubmitted[category,].inc()
-            for found in one.verdict.findings:
-                if found.window is not None and _took_the_last(found, variant.id):
-                    self._last_slots[found.id,].inc()
+            for entry in _last_slots(one.verdict, variant.id):
+                self._last_slots[entry,].inc()
         self._releases.observe(seconds)
         self._direct.observe(direct)
         self._released.add(released)
 
 
-def _took_the_last(found: Finding, variant: str) -> bool:
-    """Tell whether the release of *variant* used up the limit that it was counted against."""
-    if found.rule != "caps" or found.outcome is not Outcome.RELEASE or found.variant != variant:
-        return False
-    return isinstance(found.observed, (int, float)) and found.observed + 1 == found.limit
+def _last_slots(verdict: Verdict, variant: str) -> Iterator[str]:
+    """Name the caps whose limit is used up by the release of *variant*."""
+    for found in verdict.findings:
+        if (
+            found.window is not None
+            and found.rule == "caps"
+            and found.outcome is Outcome.RELEASE
+            and found.variant == variant
+            and isinstance(found.observed, (int, float))
+            and found.observed + 1 == found.limit
+        ):
+            yield found.id
 
 
 def _deciding_rule(verdict: Verdict, variant: str) -> str:
