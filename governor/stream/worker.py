@@ -1,7 +1,6 @@
 """Builds the Faust app of a worker and runs it in this process to its end."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +12,7 @@ import uvloop
 from faust.app.base import BootStrategy
 from faust.streams import _CStreamIterator
 
+from governor.collector import collect_rarely
 from governor.stream.fetch import Fetch
 from governor.stream.order import LaneOrder, RecordOrder
 from governor.stream.settings import StreamSettings
@@ -20,9 +20,6 @@ from governor.stream.transport import Consumer, Transport
 from governor.stream.watchdog import LastResort, StuckError, limit_client_logs
 
 log = logging.getLogger(__name__)
-
-_YOUNG = 200_000
-"""So many new objects, some of three batches, before the cyclic collector looks."""
 
 T = TypeVar("T")
 Handler = Callable[[Fetch], Awaitable[Awaitable[None] | None]]
@@ -174,7 +171,7 @@ def run_worker(app: faust.App, needed: AbstractAsyncContextManager[Any] | None =
     worker.spinner = None
     last_resort = LastResort(lambda: bool(worker.should_stop), settings.stop_within)
     last_resort.start()
-    _collect_rarely()
+    collect_rarely()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
@@ -182,13 +179,3 @@ def run_worker(app: faust.App, needed: AbstractAsyncContextManager[Any] | None =
     finally:
         last_resort.over()
     return 0
-
-
-def _collect_rarely() -> None:
-    """Keep the cyclic collector away from what lives as long as the worker, and from each batch.
-
-    By its own defaults it walks through every object a hundred times a batch, to find nothing.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 10)
