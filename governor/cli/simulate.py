@@ -79,8 +79,10 @@ def simulate(
     are any. With --report a page with charts is written as well; where a policy has a section
     `intrusiveness` the events are judged again under a row of ceilings for it.
     """
+    from governor.collector import collect_rarely
     from governor.config import load_policy
 
+    collect_rarely()
     apart([out, dead_letters, report], [policy, events, log, map_, compare])
     policy = policy or settings().policy
     first = load_policy(policy)

@@ -9,6 +9,7 @@ from governor.codec.digest import content32, digest64
 from governor.codec.rejected import LONGEST_DETAIL, Reason, Rejected, invalid, named
 from governor.codec.unwrap import Headers, checked, parse, unwrap
 from governor.core import model
+from governor.core.form import candidate_of
 from governor.core.incoming import EventKind, FactKind, Incoming, Told
 from governor.core.instant import MINUTE, parse_instant
 from governor.core.policy.values import suggestion
@@ -72,7 +73,7 @@ def decode_candidate(
 ) -> Incoming:
     """Read a candidate's record; raises Rejected with the first reason that applies."""
     raw = unwrap(value, headers)
-    candidate = _read("candidate", model.Candidate, raw)
+    candidate = _candidate(raw)
     _must_fit(value, max_bytes)
     _must_be_known(candidate, policy)
     _must_match(key, candidate.person)
@@ -116,7 +117,7 @@ def decode_event(
     """
     raw = checked(data)
     if kind == "candidate":
-        candidate = _read(kind, model.Candidate, raw)
+        candidate = _candidate(raw)
         _must_be_known(candidate, policy)
         return _incoming(candidate, raw, at)
     if kind == "control":
@@ -131,6 +132,13 @@ def _read(kind: str, shape: type[W], raw: dict[str, Any]) -> W:
         raise invalid(kind, error, raw) from None
 
 
+def _candidate(raw: dict[str, Any]) -> model.Candidate:
+    try:
+        return candidate_of(raw)
+    except ValidationError as error:
+        raise invalid("candidate", error, raw) from None
+
+
 def _incoming(
     candidate: model.Candidate,
     raw: dict[str, Any],
@@ -141,12 +149,13 @@ def _incoming(
     record_at = _held(record_at)
     future = candidate.created_at > record_at + AHEAD
     digest = digest64(raw, digest_key)
-    said = [one.content for one in candidate.variants]
-    contents = tuple(content32(candidate.person, content, digest_key) for content in said)
-    return Incoming(candidate, raw, digest, record_at, future, trace, contents)
+    contents = [content32(candidate.person, one.content, digest_key) for one in candidate.variants]
+    return Incoming(candidate, raw, digest, record_at, future, trace, tuple(contents))
 
 
 def _trace(headers: Headers) -> tuple[tuple[str, bytes], ...]:
+    if not headers:
+        return ()
     found = {name: content for name, content in headers if content and name in _TRACE}
     return tuple(item for item in found.items() if len(item[1]) <= LONGEST_TRACE)
 

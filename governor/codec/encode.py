@@ -1,8 +1,10 @@
 """What goes out on the topics: decisions, released messages, and their headers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from governor.codec.unwrap import Headers
 from governor.core.instant import SECOND, format_instant, format_second
@@ -14,7 +16,23 @@ from governor.core.verdict import OUTCOME_NAMES, Finding, Score
 _encode = msgspec.json.Encoder().encode
 _JUDGED = ("uses", "techniques", "ai_generated")
 _OF_THE_VARIANT = ("channel", "content", *_JUDGED)
-_STAYS_BEHIND = frozenset(Variant.model_fields) - set(_OF_THE_VARIANT)
+_STAYS_BEHIND = frozenset(Variant.__struct_fields__) - set(_OF_THE_VARIANT)
+_MOST_REMEMBERED = 4_096
+
+RELEASED_TYPE, DECIDED_TYPE = b"outreach.released.v1", b"outreach.decided.v1"
+HANDED_OVER_TYPE = b"outreach.handed-over.v1"
+
+Header = tuple[str, bytes]
+
+_JSON: Header = ("content-type", b"application/json")
+_RELEASED, _DECIDED, _HANDED_OVER = (
+    (("ce_source", source), ("ce_type", kind), ("ce_specversion", b"1.0"))
+    for source, kind in (
+        (b"governor/released", RELEASED_TYPE),
+        (b"governor/decisions", DECIDED_TYPE),
+        (b"governor/handovers", HANDED_OVER_TYPE),
+    )
+)
 
 
 class WrittenFinding(msgspec.Struct, gc=False):
@@ -32,42 +50,92 @@ class WrittenFinding(msgspec.Struct, gc=False):
     eligible_at: str | None
 
 
-RELEASED_TYPE, DECIDED_TYPE = b"outreach.released.v1", b"outreach.decided.v1"
-HANDED_OVER_TYPE = b"outreach.handed-over.v1"
+class _Score(msgspec.Struct, gc=False):
+    exposure: float
+    pressure: float
+    after: float
+    ceiling: float
+
+
+class _Entry(msgspec.Struct, gc=False):
+    household: str | UnsetType | None = UNSET
+    counts: bool | UnsetType = UNSET
+    techniques: Sequence[str] | UnsetType = UNSET
+    offer_ends_at: str | UnsetType | None = UNSET
+    exposure: float | UnsetType = UNSET
+
+
+class _WholeEntry(_Entry, kw_only=True, gc=False):
+    """All that the ledger keeps of a release and the released record itself does not tell."""
+
+    variant_index: int
+    attempt: int
+    seq: int
+    digest: str
+    content_digest: str | None
+
+
+class _Decision(msgspec.Struct, gc=False):
+    """A decision as published, in the contract's order."""
+
+    id: str
+    message: str
+    person: str
+    campaign: str
+    category: str
+    topic: str | None
+    outcome: str
+    final: bool
+    variant: str
+    channel: str
+    code: str | None
+    eligible_at: str | None
+    attempt: int
+    seq: int
+    decided_at: str
+    policy: str
+    mode: str
+    findings: list[msgspec.Raw]
+    intrusiveness: _Score | None
+    entry: _Entry | None
+    variant_index: int
+    digest: str
+    content_digest: str | None
+    reconstructed: bool | UnsetType
 
 
 def encode_decision(resolution: Resolution, policy_revision: str, *, person: str) -> bytes:
     """Write the decision as published; *person* is what stands for the person in it."""
     verdict, candidate = resolution.verdict, resolution.incoming.candidate
     variant = candidate.variants[verdict.variant]
-    decision: dict[str, Any] = {
-        "id": resolution.decision_id,
-        "message": candidate.id,
-        "person": person,
-        "campaign": candidate.campaign,
-        "category": candidate.category,
-        "topic": candidate.topic,
-        "outcome": OUTCOME_NAMES[verdict.outcome],
-        "final": verdict.final,
-        "variant": variant.id,
-        "channel": variant.channel,
-        "code": verdict.code,
-        "eligible_at": None if verdict.eligible_at is None else format_second(verdict.eligible_at),
-        "attempt": resolution.attempt,
-        "seq": resolution.seq,
-        "decided_at": format_instant(resolution.decided_at),
-        "policy": policy_revision,
-        "mode": "enforce",
-        "findings": [_finding(finding) for finding in verdict.findings],
-        "intrusiveness": None if verdict.score is None else _score(verdict.score),
-        "entry": None if resolution.entry is None else _entry(resolution.entry),
-        "variant_index": verdict.variant,
-        "digest": f"{resolution.incoming.digest:016x}",
-        "content_digest": _content(resolution.entry),
-    }
-    if resolution.reconstructed:
-        decision["reconstructed"] = True
-    return _encode(decision)
+    return _encode(
+        _Decision(
+            resolution.decision_id,
+            candidate.id,
+            person,
+            candidate.campaign,
+            candidate.category,
+            candidate.topic,
+            OUTCOME_NAMES[verdict.outcome],
+            verdict.final,
+            variant.id,
+            variant.channel,
+            verdict.code,
+            None if verdict.eligible_at is None else format_second(verdict.eligible_at),
+            resolution.attempt,
+            resolution.seq,
+            format_instant(resolution.decided_at),
+            policy_revision,
+            "enforce",
+            [_FINDINGS[finding] for finding in verdict.findings],
+            None if verdict.score is None else _score(verdict.score),
+            None if resolution.entry is None else _Entry(*_kept(resolution.entry)),
+            verdict.variant,
+            f"{resolution.incoming.digest:016x}",
+            _content(resolution.entry),
+            True if resolution.reconstructed else UNSET,
+        )
+    )
 
 
 def encode_released(
@@ -94,26 +162,25 @@ def encode_released(
     return _encode(released)
 
 
-def released_headers(resolution: Resolution) -> list[tuple[str, bytes]]:
+def released_headers(resolution: Resolution) -> list[Header]:
     """Make the headers of a released record: CloudEvents, what to deduplicate by, the trace.
 
     `governor_entry` is what a rebuild of the ledger needs besides.
     """
+    id = resolution.decision_id.encode()
     return [
-        *_event_headers(resolution, RELEASED_TYPE, b"governor/released"),
-        ("governor_decision_id", resolution.decision_id.encode()),
+        *_cloud_event(id, _RELEASED, resolution.decided_at),
+        ("governor_decision_id", id),
         ("idempotency_key", resolution.incoming.candidate.id.encode()),
         ("governor_entry", _encode(_whole_entry(resolution))),
         *resolution.incoming.trace,
     ]
 
 
-def decision_headers(resolution: Resolution) -> list[tuple[str, bytes]]:
+def decision_headers(resolution: Resolution) -> list[Header]:
     """Make the headers of a decision's record: CloudEvents and the trace."""
-    return [
-        *_event_headers(resolution, DECIDED_TYPE, b"governor/decisions"),
-        *resolution.incoming.trace,
-    ]
+    id = resolution.decision_id.encode()
+    return [*_cloud_event(id, _DECIDED, resolution.decided_at), *resolution.incoming.trace]
 
 
 def encode_handover(handover: Handover) -> bytes:
@@ -131,9 +198,9 @@ def encode_handover(handover: Handover) -> bytes:
     )
 
 
-def handover_headers(handover: Handover) -> list[tuple[str, bytes]]:
+def handover_headers(handover: Handover) -> list[Header]:
     """Make the headers of a hand-over's record, the same whenever it is told again."""
-    return _cloud_event(handover.id, HANDED_OVER_TYPE, b"governor/handovers", handover.since)
+    return _cloud_event(handover.id.encode(), _HANDED_OVER, handover.since)
 
 
 def dead_letter_headers(
@@ -155,68 +222,65 @@ def format_shortly(at: int) -> str:
     return format_instant(at) if at % SECOND else format_second(at)
 
 
-def _event_headers(resolution: Resolution, kind: bytes, source: bytes) -> list[tuple[str, bytes]]:
-    return _cloud_event(resolution.decision_id, kind, source, resolution.decided_at)
+def _cloud_event(id: bytes, kind: Sequence[Header], at: int) -> list[Header]:
+    return [("ce_id", id), *kind, ("ce_time", format_instant(at).encode()), _JSON]
 
 
-def _cloud_event(id: str, kind: bytes, source: bytes, at: int) -> list[tuple[str, bytes]]:
-    return [
-        ("ce_id", id.encode()),
-        ("ce_source", source),
-        ("ce_type", kind),
-        ("ce_specversion", b"1.0"),
-        ("ce_time", format_instant(at).encode()),
-        ("content-type", b"application/json"),
-    ]
+class _Findings(dict[Finding, msgspec.Raw]):
+    """Findings as they are written: most are said of thousands of candidates in the same words.
+
+    To look one up costs a third of writing it, and every decision has a dozen.
+    """
+
+    def __missing__(self, finding: Finding) -> msgspec.Raw:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        eligible_at = finding.eligible_at
+        found = WrittenFinding(
+            finding.rule,
+            finding.id,
+            finding.variant,
+            OUTCOME_NAMES[finding.outcome],
+            finding.enforced,
+            finding.code,
+            finding.limit,
+            finding.observed,
+            finding.window,
+            None if eligible_at is None else format_second(eligible_at),
+        )
+        written = self[finding] = msgspec.Raw(_encode(found))
+        return written
 
 
-def _finding(finding: Finding) -> WrittenFinding:
-    eligible_at = finding.eligible_at
-    return WrittenFinding(
-        finding.rule,
-        finding.id,
-        finding.variant,
-        OUTCOME_NAMES[finding.outcome],
-        finding.enforced,
-        finding.code,
-        finding.limit,
-        finding.observed,
-        finding.window,
-        None if eligible_at is None else format_second(eligible_at),
+_FINDINGS = _Findings()
+
+
+def _score(score: Score) -> _Score:
+    return _Score(
+        round(score.exposure, 4),
+        round(score.pressure, 4),
+        round(score.after, 4),
+        round(score.ceiling, 4),
     )
 
 
-def _score(score: Score) -> dict[str, float]:
-    return {
-        "exposure": round(score.exposure, 4),
-        "pressure": round(score.pressure, 4),
-        "after": round(score.after, 4),
-        "ceiling": round(score.ceiling, 4),
-    }
+def _whole_entry(resolution: Resolution) -> _WholeEntry:
+    entry = resolution.entry
+    return _WholeEntry(
+        *(() if entry is None else _kept(entry)),
+        variant_index=resolution.verdict.variant,
+        attempt=resolution.attempt,
+        seq=resolution.seq,
+        digest=f"{resolution.incoming.digest:016x}",
+        content_digest=_content(entry),
+    )
 
 
-def _whole_entry(resolution: Resolution) -> dict[str, Any]:
-    """Write all that the ledger keeps of a release and the released record itself does not tell."""
-    entry = {} if resolution.entry is None else _entry(resolution.entry)
-    return entry | {
-        "variant_index": resolution.verdict.variant,
-        "attempt": resolution.attempt,
-        "seq": resolution.seq,
-        "digest": f"{resolution.incoming.digest:016x}",
-        "content_digest": _content(resolution.entry),
-    }
+def _kept(entry: Entry) -> tuple[str | None, bool, Sequence[str], str | None, float]:
+    ends = entry.offer_ends_at
+    ends_at = None if ends is None else format_shortly(ends)
+    return entry.household, entry.counts, entry.techniques, ends_at, entry.exposure
 
 
 def _content(entry: Entry | None) -> str | None:
     return f"{entry.content:08x}" if entry is not None and entry.content else None
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    ends = entry.offer_ends_at
-    return {
-        "household": entry.household,
-        "counts": entry.counts,
-        "techniques": entry.techniques,
-        "offer_ends_at": None if ends is None else format_shortly(ends),
-        "exposure": entry.exposure,
-    }

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
+from governor.core.form import candidate_of
 from governor.core.incoming import Incoming
-from governor.core.model import Candidate
 from governor.core.standing import Waiting
 
 
@@ -56,6 +56,6 @@ def _keep(incoming: Incoming) -> _Kept:
 
 
 def _restore(kept: _Kept) -> Incoming:
-    candidate = Candidate.model_validate(kept.raw)
+    candidate = candidate_of(kept.raw)
     found = Incoming(candidate, kept.raw, kept.digest, kept.record_at, False, kept.trace)
     return msgspec.structs.replace(found, contents=kept.contents)

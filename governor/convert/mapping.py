@@ -10,7 +10,7 @@ from governor.config.defects import Defect
 from governor.config.words import in_words, placed
 from governor.config.yaml_tree import bounded, plain, read_tree
 from governor.convert.table import InputInvalid
-from governor.core import model
+from governor.core import form, model
 from governor.core.places import zone_named
 from governor.core.policy.values import (
     Duration,
@@ -27,7 +27,7 @@ from governor.core.policy.values import (
 RowKind = Literal["candidate", "feedback", "consent"]
 
 SHAPES: dict[str, type[model.Wire]] = {
-    "candidate": model.Candidate,
+    "candidate": form.Candidate,
     "feedback": model.Feedback,
     "consent": model.ConsentChange,
 }
@@ -71,7 +71,7 @@ def settable(kind: str) -> set[str]:
     """List what `set` may name for this *kind* of row."""
     names = set(SHAPES[kind].model_fields)
     if kind == "candidate":
-        names |= set(model.Variant.model_fields)
+        names |= set(form.Variant.model_fields)
     return names - _GIVEN
 
 

@@ -12,7 +12,7 @@ EventKind = FactKind | Literal["candidate", "control"]
 """What a record or a recorded event is."""
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A candidate as it arrived.
 
     `raw` is the JSON object as it came, from which the released record is made; `digest` hashes

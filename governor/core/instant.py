@@ -9,6 +9,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_REMEMBERED, _REMEMBERED_LENGTH = 2_048, 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONELESS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -28,13 +29,20 @@ def parse_instant(text: object) -> int:
     """
     if not isinstance(text, str):
         raise ValueError("must be a time as text, such as 2026-05-05T10:00:00Z")
+    # A campaign's messages share their times.
+    return _parsed(text) if len(text) <= _REMEMBERED_LENGTH else _parsed.__wrapped__(text)
+
+
+@lru_cache(_REMEMBERED)
+def _parsed(text: str) -> int:
     if _SHAPE(text) is None:
         raise ValueError(f"`{text[:40]}` is no time with a zone, such as 2026-05-05T10:00:00Z")
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise ValueError(f"`{text[:40]}` is not a moment of the calendar") from None
-    return min(max(from_datetime(moment), 0), _LATEST)
+    at = from_datetime(moment)
+    return at if 0 <= at <= _LATEST else min(max(at, 0), _LATEST)
 
 
 def from_datetime(moment: datetime) -> int:
@@ -47,12 +55,13 @@ def to_datetime(at: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=at)
 
 
-@lru_cache(maxsize=2048)  # many messages of a batch end, or are judged, at the same moment
+@lru_cache(_REMEMBERED)  # many messages of a batch end, or are judged, at the same moment
 def format_instant(at: int) -> str:
     """Write *at* to the millisecond."""
     return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
+@lru_cache(_REMEMBERED)
 def format_second(at: int) -> str:
     """Write *at*, which is a whole second, without a fraction."""
     return (_ZONELESS + timedelta(milliseconds=at)).isoformat(timespec="seconds") + "Z"

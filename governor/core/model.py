@@ -7,6 +7,7 @@ models and kept in the raw record, because engines may be newer than the governo
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
+from msgspec import Meta, Struct
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -43,6 +44,7 @@ Instant = Annotated[
 Identifier = Annotated[str, Field(min_length=1), AfterValidator(_bounded)]
 Date = Annotated[str, AfterValidator(_iso_date), Field(json_schema_extra={"format": "date"})]
 
+Source = Literal["declared", "observed", "inferred", "third_party"]
 Basis = Literal["consent", "legitimate_interest", "soft_opt_in", "contract", "legal_obligation"]
 Restriction = Literal["refuse", "withdraw", "object", "pause"]
 TrackAction = Literal["grant", "refuse", "withdraw", "object", "unobject", "pause", "resume"]
@@ -78,68 +80,50 @@ class Wire(BaseModel):
         return data
 
 
-class Use(Wire):
-    """A piece of personal data that a variant makes use of."""
-
-    attribute: Identifier = Field(description="what is used, such as browsing_history")
-    source: Literal["declared", "observed", "inferred", "third_party"] | None = Field(
-        default=None, description="how it came to be known"
-    )
+_Named = Annotated[str, Meta(min_length=1, max_length=PERSON_BYTES // 4)]
 
 
-class Variant(Wire):
-    """One way of saying the message, on one channel."""
+class Use(Struct, frozen=True, gc=False):
+    """A piece of personal data that a variant makes use of; None where it is not said."""
 
-    id: Identifier
-    channel: Identifier
-    uses: list[Use] = Field(default_factory=list, description="the personal data it makes use of")
-    techniques: list[Identifier] = Field(
-        default_factory=list, description="declared persuasion techniques"
-    )
-    offer_ends_at: Instant | None = Field(default=None, description="when the offer ends")
-    justification: str | None = Field(default=None, description="how it says why it knows")
+    attribute: _Named
+    source: Source | None = None
+
+
+class Variant(Struct, frozen=True, gc=False):
+    """One way of saying the message, on one channel; `offer_ends_at` in ms."""
+
+    id: _Named
+    channel: _Named
+    uses: list[Use] = []
+    techniques: list[_Named] = []
+    offer_ends_at: int | None = None
+    justification: str | None = None
     ai_generated: bool = False
     content: Any = None
 
 
-_VARIANT_FIELDS = tuple(name for name in Variant.model_fields if name != "id")
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
+    """A message that an engine would like to send to a person; times in ms.
 
+    It is made by `form.candidate_of`. The bounds that stand here are for its quick way only.
+    """
 
-class Candidate(Wire):
-    """A message that an engine would like to send to a person."""
-
-    id: Identifier = Field(description="unique for the person")
-    person: Identifier
-    campaign: Identifier
-    category: Identifier
-    topic: Identifier | None = None
-    household: Identifier | None = None
-    priority: int = Field(default=50, ge=0, le=100)
-    value: float = Field(default=0.0, allow_inf_nan=False)
+    id: _Named
+    person: _Named
+    campaign: _Named
+    category: _Named
+    topic: _Named | None = None
+    household: _Named | None = None
+    priority: Annotated[int, Meta(ge=0, le=100)] = 50
+    value: float = 0.0
     address_hash: str | None = None
-    created_at: Instant
-    not_before: Instant | None = None
-    expires_at: Instant | None = None
-    variants: list[Variant] = Field(min_length=1, max_length=8)
+    created_at: int
+    not_before: int | None = None
+    expires_at: int | None = None
+    variants: Annotated[list[Variant], Meta(min_length=1, max_length=8)]
     model: dict[str, Any] | None = None
     payload: Any = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _widen_the_short_form(cls, data: Any) -> Any:
-        """Turn a top-level channel into one variant with the id `only`."""
-        if not isinstance(data, dict) or "channel" not in data:
-            return data
-        if "variants" in data:
-            raise ValueError("has both `channel` and `variants`, which say the same thing twice")
-        only = {name: data[name] for name in _VARIANT_FIELDS if name in data}
-        return {**data, "variants": [{"id": "only", **only}]}
-
-    @model_validator(mode="after")
-    def _variants_differ(self) -> Self:
-        if len({variant.id for variant in self.variants}) < len(self.variants):
-            raise ValueError("has two variants with the same id")
-        return self
 
 
 class Cancellation(Wire):

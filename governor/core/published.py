@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from governor.core.model import Identifier, Instant, Use
+from governor.core.form import Use
+from governor.core.model import Identifier, Instant
 
 OutcomeName = Literal["release", "defer", "review", "suppress"]
 

@@ -1,8 +1,10 @@
 """Counts what a worker did, a batch at a time; names that the policy does not know are `other`."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, product
+from operator import attrgetter
 from typing import Any, get_args
 
 from governor.core import model
@@ -11,7 +13,7 @@ from governor.core.incoming import Told
 from governor.core.instant import SECOND
 from governor.core.policy import HumanSignal, Policy
 from governor.core.resolution import Handover, Resolution
-from governor.core.verdict import OUTCOME_NAMES, Finding, Outcome, Verdict
+from governor.core.verdict import OUTCOME_NAMES, Outcome, Verdict
 from governor.metrics.catalogue import CAUSES, REASONS, STEPS, Catalogue
 from governor.metrics.prepared import (
     NONE,
@@ -25,6 +27,7 @@ from governor.metrics.prepared import (
 
 _ENFORCED = ("false", "true")
 _NAMES = tuple(OUTCOME_NAMES[outcome] for outcome in Outcome)
+_SAID = attrgetter("rule", "id", "outcome", "enforced")
 _IGNORED = ("not_released",)
 _FIXED = (
     ("waiting", ("defer", "review")),
@@ -51,6 +54,10 @@ class _Children(dict[tuple[str, ...], Any]):
     def add(self, counts: Mapping[tuple[str, ...], int]) -> None:
         for labels, count in counts.items():
             self[labels].inc(count)
+
+    def observe(self, amounts: Mapping[tuple[str, ...], Sequence[float]]) -> None:
+        for labels, some in amounts.items():
+            self[labels].observe_all(some)
 
 
 class Metrics(Catalogue):
@@ -170,28 +177,17 @@ class Metrics(Catalogue):
 
         A repeat is counted as such and nowhere else.
         """
-        repeats = 0
-        decisions: Tally[tuple[str, ...]] = Tally()
-        findings: list[tuple[str, str, int, bool]] = []
+        made, repeats = [], 0
         for one in resolutions:
             if one.repeat:
                 repeats += 1
-            if one.repeat or one.gathers:
-                continue
-            verdict = one.verdict
-            outcome = _NAMES[verdict.outcome]
-            variant = one.incoming.candidate.variants[verdict.variant]
-            channel = self._channel(variant.channel)
-            if verdict.outcome is Outcome.RELEASE:
-                self._count_release(one, channel, variant.id, at)
-                decisions[outcome, NONE, channel] += 1
-            else:
-                decisions[outcome, _deciding_rule(verdict, variant.id), channel] += 1
-            # As plain numbers: hashing an enum runs Python code, and there are many findings.
-            findings += [(f.rule, f.id, f.outcome + 0, f.enforced) for f in verdict.findings]
+            elif not one.gathers:
+                made.append(one)
         self.repeats.inc(repeats)
-        self._decisions.add(decisions)
-        for (rule, entry, said, enforced), count in Tally(findings).items():
+        self._decisions.add(Tally(self._decision(one) for one in made))
+        self._count_releases([one for one in made if one.verdict.outcome is Outcome.RELEASE], at)
+        found = chain.from_iterable(one.verdict.findings for one in made)
+        for (rule, entry, said, enforced), count in Tally(map(_SAID, found)).items():
             self._findings[rule, entry, _NAMES[said], _ENFORCED[enforced]].inc(count)
 
     def set_policy(self, active: str | None, refused: str | None = None) -> None:
@@ -219,27 +215,47 @@ class Metrics(Catalogue):
             return NONE
         return channel if channel in self._channels else OTHER
 
-    def _count_release(self, one: Resolution, channel: str, variant: str, at: int) -> None:
-        seconds = max(0, at - one.incoming.record_at) / SECOND
-        self._releases[channel,].observe(seconds)
-        category = one.incoming.candidate.category
-        if category not in self._capped:
-            category = OTHER
-        self._released[category, self._capped.get(category, "false")].inc()
-        if one.resubmitted:
-            self._resubmitted[category,].inc()
-        if not one.was_waiting:
-            self._direct[channel,].observe(seconds)
-        for found in one.verdict.findings:
-            if found.window is not None and found.variant == variant and _took_the_last(found):
-                self._last_slots[found.id,].inc()
+    def _decision(self, one: Resolution) -> tuple[str, str, str]:
+        verdict = one.verdict
+        variant = one.incoming.candidate.variants[verdict.variant]
+        released = verdict.outcome is Outcome.RELEASE
+        rule = NONE if released else _deciding_rule(verdict, variant.id)
+        return _NAMES[verdict.outcome], rule, self._channel(variant.channel)
+
+    def _count_releases(self, releases: Sequence[Resolution], at: int) -> None:
+        seconds: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        direct: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        released: Tally[tuple[str, ...]] = Tally()
+        for one in releases:
+            candidate = one.incoming.candidate
+            variant = candidate.variants[one.verdict.variant]
+            channel, spent = self._channel(variant.channel), at - one.incoming.record_at
+            seconds[channel,].append(max(0, spent) / SECOND)
+            if not one.was_waiting:
+                direct[channel,].append(max(0, spent) / SECOND)
+            category = candidate.category if candidate.category in self._capped else OTHER
+            released[category, self._capped.get(category, "false")] += 1
+            if one.resubmitted:
+                self._resubmitted[category,].inc()
+            for entry in _last_slots(one.verdict, variant.id):
+                self._last_slots[entry,].inc()
+        self._releases.observe(seconds)
+        self._direct.observe(direct)
+        self._released.add(released)
 
 
-def _took_the_last(found: Finding) -> bool:
-    """Tell whether the release of this variant used up the limit that it was counted against."""
-    limit, observed = found.limit, found.observed
-    passed = found.rule == "caps" and found.outcome is Outcome.RELEASE
-    return passed and isinstance(limit, float | int) and observed == limit - 1
+def _last_slots(verdict: Verdict, variant: str) -> Iterator[str]:
+    """Name the caps whose limit is used up by the release of *variant*."""
+    for found in verdict.findings:
+        if (
+            found.window is not None
+            and found.rule == "caps"
+            and found.outcome is Outcome.RELEASE
+            and found.variant == variant
+            and isinstance(found.observed, (int, float))
+            and found.observed + 1 == found.limit
+        ):
+            yield found.id
 
 
 def _deciding_rule(verdict: Verdict, variant: str) -> str:

@@ -6,12 +6,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
-from governor.core import model, published
+from governor.core import form, model, published
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 VALUES: dict[str, type[BaseModel]] = {
-    "candidate": model.Candidate,
+    "candidate": form.Candidate,
     "cancellation": model.Cancellation,
     "consent-change": model.ConsentChange,
     "control": model.Control,

@@ -24,7 +24,11 @@ class Writer:
     """Writes records for the topics with *prefix*."""
 
     def __init__(self, prefix: str, sealer: Sealer) -> None:
-        self._prefix = prefix
+        self._waiting = prefix + topics.WAITING
+        self._released = prefix + topics.RELEASED
+        self._decisions = prefix + topics.DECISIONS
+        self._handovers = prefix + topics.HANDOVERS
+        self._dead_letters = prefix + topics.DEAD_LETTERS
         self._sealer = sealer
 
     def resolutions(self, resolutions: Iterable[Resolution], revision: str) -> list[Outgoing]:
@@ -47,7 +51,7 @@ class Writer:
         """Return what humans are to be told; what is in shadow stays here."""
         return [
             Outgoing(
-                self._prefix + topics.HANDOVERS,
+                self._handovers,
                 one.person.encode(),
                 encode_handover(one),
                 handover_headers(one),
@@ -60,7 +64,7 @@ class Writer:
         """Return the dead letters with their original keys, bytes and headers."""
         return [
             Outgoing(
-                self._prefix + topics.DEAD_LETTERS,
+                self._dead_letters,
                 letter.record.key,
                 letter.record.value,
                 dead_letter_headers(
@@ -82,18 +86,18 @@ class Writer:
             return
         if resolution.verdict.outcome is Outcome.RELEASE:
             yield Outgoing(
-                self._prefix + topics.RELEASED,
+                self._released,
                 resolution.incoming.candidate.person.encode(),
                 encode_released(resolution, None, resolution.verdict.send_before),
                 released_headers(resolution),
             )
         yield Outgoing(
-            self._prefix + topics.DECISIONS,
+            self._decisions,
             resolution.key.encode(),
             encode_decision(resolution, revision, person=resolution.key),
             decision_headers(resolution),
         )
-        if resolution.verdict.final and resolution.was_waiting:
+        if resolution.was_waiting and resolution.verdict.final:
             yield self._waits(resolution)
 
     def _waits(self, resolution: Resolution) -> Outgoing:
@@ -102,4 +106,4 @@ class Writer:
         if resolution.waiting is not None:
             body = encode_waiting(resolution.waiting, resolution.incoming)
             sealed = self._sealer.seal(body, key)
-        return Outgoing(self._prefix + topics.WAITING, key, sealed)
+        return Outgoing(self._waiting, key, sealed)

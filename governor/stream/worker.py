@@ -12,6 +12,7 @@ import uvloop
 from faust.app.base import BootStrategy
 from faust.streams import _CStreamIterator
 
+from governor.collector import collect_rarely
 from governor.stream.fetch import Fetch
 from governor.stream.order import LaneOrder, RecordOrder
 from governor.stream.settings import StreamSettings
@@ -170,6 +171,7 @@ def run_worker(app: faust.App, needed: AbstractAsyncContextManager[Any] | None =
     worker.spinner = None
     last_resort = LastResort(lambda: bool(worker.should_stop), settings.stop_within)
     last_resort.start()
+    collect_rarely()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:

@@ -87,11 +87,12 @@ def _waits(consumer: Consumer) -> bool:
 
 
 def _within(plan: Plan) -> None:
-    deliver, claim = producer._deliver, RedisLedger.claim
+    deliver, claim = producer.Outbox._deliver, RedisLedger.claim
 
-    async def delivering(*arguments: Any) -> None:
-        await deliver(*arguments)
+    async def delivering(*arguments: Any) -> list[producer.Outgoing]:
+        too_large = await deliver(*arguments)
         plan.at("within publish")
+        return too_large
 
     async def claiming(self: RedisLedger, until: int, limit: int) -> list[str]:
         keys = await claim(self, until, limit)
@@ -99,7 +100,7 @@ def _within(plan: Plan) -> None:
             plan.at("within waking")
         return keys
 
-    producer._deliver = delivering  # type: ignore[assignment]
+    producer.Outbox._deliver = delivering  # type: ignore[assignment,method-assign]
     RedisLedger.claim = claiming  # type: ignore[method-assign]
 
 

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from governor.codec.rejected import Reason
 from governor.config import load_policy
 from governor.core import model
+from governor.core.form import candidate_of
 from governor.core.incoming import Incoming, Told
 from governor.core.policy import Arbitration, Policy
 from governor.core.resolution import Resolution
@@ -82,7 +83,7 @@ def candidate(**given: Any) -> model.Candidate:
         "created_at": "2026-05-05T10:00:00Z",
         "variants": [{"id": "a", "channel": "push"}, {"id": "b", "channel": "email"}],
     }
-    return model.Candidate.model_validate({**base, **given})
+    return candidate_of({**base, **given})
 
 
 def resolution(
@@ -237,6 +238,17 @@ def test_what_waited_is_no_direct_release_and_time_never_runs_backwards(metrics:
     assert moved(metrics, "governor_release_seconds_count") == {("push",): 2}
     assert moved(metrics, "governor_release_seconds_sum") == {("push",): 8}
     assert moved(metrics, "governor_direct_release_seconds_count") == {("push",): 1}
+
+
+def test_a_batch_is_observed_as_its_amounts_are_one_by_one() -> None:
+    amounts = [0.0, 0.0049, 0.005, 0.0051, 0.25, 1.0, 59.0, 60.0, 604_800.0, 604_801.0, 0.25]
+    together, apart = Metrics(), Metrics()
+    together.release_seconds.labels("push").observe_all(amounts)
+    for amount in amounts:
+        apart.release_seconds.labels("push").observe(amount)
+    for part in ("bucket", "count", "sum"):
+        name = f"governor_release_seconds_{part}"
+        assert moved(together, name) == moved(apart, name) != {}
 
 
 def test_the_last_slot_of_a_cap_is_a_near_miss_for_the_released_variant_only(
