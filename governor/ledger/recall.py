@@ -16,8 +16,9 @@ class Recall:
     that were read is what they hold, whoever has written them. It is never taken for what the
     ledger holds without reading that.
 
-    Bounded by *people*, and by the *size* of the records (bytes): a standing takes 8 to 10 times
-    the room of its record here.
+    Bounded by *people*, and by the *size* of the records (bytes); with their standings they take
+    eleven times that, so 90 MiB at most. Of 500 candidates by Zipf's law among 20,000 people with
+    20 sends each 84 % of the people are met again here, among 1,000,000 people 44 %.
     """
 
     def __init__(self, people: int = _PEOPLE, size: int = _BYTES) -> None:

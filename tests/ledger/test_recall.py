@@ -108,11 +108,13 @@ def test_who_came_up_longest_ago_is_forgotten_first() -> None:
 def test_what_is_remembered_has_a_size_that_it_does_not_pass() -> None:
     record = pack(settled_person())
     recall = Recall(size=3 * len(record))
-    known = {key: recall.unpack(key, record) for key in "abc"}
-    for _ in range(5):
-        assert all(recall.unpack(key, record) is known[key] for key in "abc")
+    known = {key: recall.unpack(key, record) for key in "cab"}
+    for version in range(10, 15):
+        recall.pack("c", replace(settled_person(), version=version))
+        assert all(recall.unpack(key, record) is known[key] for key in "ab")
     recall.unpack("d", record)
     assert recall.unpack("b", record) is known["b"]
+    assert recall.unpack("c", record) is not known["c"]
     assert recall.unpack("a", record) is not known["a"]
 
 
