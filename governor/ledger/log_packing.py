@@ -39,26 +39,38 @@ class LogPart(msgspec.Struct, array_like=True, frozen=True):
 
 
 def pack_log(
-    log: tuple[Entry, ...], version: int, known: tuple[Entry, ...], before: LogPart, earlier: int
+    log: tuple[Entry, ...], version: int, before: LogPart, earlier: int, shared: tuple[int, int]
 ) -> LogPart:
     """Return *log*, of a standing of *version*, as a part of its record.
 
-    *before* is what *known* was packed as in the *earlier* version. What both logs have in common
-    is taken from there.
+    *before* is the part of its *earlier* version, and *shared* says what both logs have in common
+    (see `overlap`); that is taken from there.
     """
-    first, count = _overlap(known, log)
+    first, count = shared
     kept = before.places[first : first + count]
-    shapes, weights = _in_use(before, first, kept)
+    needed = _needed(before, first, kept) if count < len(before.places) else None
+    shapes, weights = needed or (before.shapes.copy(), before.weights.copy())
     fixed, added = _add(log[count:], shapes, weights)
     many, more = len(shapes), len(weights)
-    if shapes == before.shapes and weights == before.weights:
-        shift = (version - earlier) * many * more
-        places = [place + shift for place in kept]
+    if needed is None:
+        places = _moved(kept, before, many, more, version - earlier)
     else:
-        places = _renumbered(kept, before, shapes, weights, version - earlier) if kept else []
+        places = _renumbered(kept, before, shapes, weights, version - earlier)
     places += [((version - seq) * many + shape) * more + weight for seq, shape, weight in added]
     fixed = before.fixed[first * _ENTRY.size : (first + count) * _ENTRY.size] + fixed
     return LogPart(shapes, weights, places, fixed)
+
+
+def overlap(known: tuple[Entry, ...], log: tuple[Entry, ...]) -> tuple[int, int]:
+    """Return from where on, and how far, *known* is what *log* begins with."""
+    if not known or not log or log[0] not in known:
+        return 0, 0
+    first = known.index(log[0])
+    count = min(len(known) - first, len(log))
+    if log[:count] == known[first : first + count]:
+        return first, count
+    pairs = enumerate(zip(log, known[first:], strict=False))
+    return first, next(number for number, (one, other) in pairs if one != other)
 
 
 def unpack_log(part: LogPart, version: int) -> tuple[Entry, ...]:
@@ -98,26 +110,19 @@ def unpack_log(part: LogPart, version: int) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _overlap(known: tuple[Entry, ...], log: tuple[Entry, ...]) -> tuple[int, int]:
-    """Return from where on, and how far, *known* is what *log* begins with."""
-    if not known or not log or log[0] not in known:
-        return 0, 0
-    first = known.index(log[0])
-    count = min(len(known) - first, len(log))
-    if log[:count] == known[first : first + count]:
-        return first, count
-    pairs = enumerate(zip(log, known[first:], strict=False))
-    return first, next(number for number, (one, other) in pairs if one != other)
+def _needed(
+    before: LogPart, first: int, kept: list[int]
+) -> tuple[list[Shape], list[int | float]] | None:
+    """Return the shapes and weights that the *kept* places need, None where that is all of them.
 
-
-def _in_use(before: LogPart, first: int, kept: list[int]) -> tuple[list[Shape], list[int | float]]:
-    """Return the shapes and weights that the *kept* places need, which begin with the *first*."""
+    The places are those of *before* from the *first* on.
+    """
     more = len(before.weights)
     both = more * len(before.shapes)
     gone = before.places[:first] + before.places[first + len(kept) :]
-    needed = {place % both for place in kept} if gone else set()
+    needed = {place % both for place in kept}
     if all(place % both in needed for place in gone):
-        return before.shapes.copy(), before.weights.copy()
+        return None
     return (
         [before.shapes[number] for number in sorted({one // more for one in needed})],
         [before.weights[number] for number in sorted({one % more for one in needed})],
@@ -154,6 +159,17 @@ def _number(one: Any, known: list[Any], old: int) -> int:
             return number
     known.append(one)
     return len(known) - 1
+
+
+def _moved(kept: list[int], before: LogPart, many: int, more: int, later: int) -> list[int]:
+    """Return *kept* places so much *later*, further shapes and weights behind the old ones."""
+    old = len(before.weights)
+    both, now = old * len(before.shapes), many * more
+    if now == both:
+        return [place + later * now for place in kept]
+    return [
+        (place // both + later) * now + place % both // old * more + place % old for place in kept
+    ]
 
 
 def _renumbered(

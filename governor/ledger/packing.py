@@ -29,7 +29,7 @@ from governor.core.standing import (
     Waiting,
 )
 from governor.core.verdict import Outcome
-from governor.ledger.log_packing import LogPart, pack_log, unpack_log
+from governor.ledger.log_packing import LogPart, overlap, pack_log, unpack_log
 from governor.ledger.protocol import earliest_wake
 from governor.ledger.recent import pack_contents, with_contents
 from governor.ledger.words import Word, name_of, number_of
@@ -92,10 +92,10 @@ def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") ->
     """
     old: list[Any] = _split(_body(record, record[0])) if record else []
     old += [_NOTHING] * (len(_Parts.__struct_fields__) - len(old))
-    log = standing.log
+    log, contents = _pack_log(standing, known, old) if standing.log else (_NOTHING, b"")
     parts = [
         _part(standing.consents, known.consents, old[0], _pack_consents),
-        _pack_log(standing, known, old[1]) if log else _NOTHING,
+        log,
         _part(standing.profile, known.profile, old[2], _pack_profile),
         _part(standing.heard, known.heard, old[3], _pack_heard),
         _part(standing.judged, known.judged, old[4], _pack_judged),
@@ -103,7 +103,7 @@ def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") ->
         _part(standing.cancelled, known.cancelled, old[6], _rows),
         _part(standing.answers, known.answers, old[7], _rows),
         _part(standing.learned, known.learned, old[8], astuple),
-        pack_contents(log) if log else b"",
+        contents,
         _part(standing.handed, known.handed, old[10], astuple),
     ]
     while parts and not parts[-1]:
@@ -200,9 +200,16 @@ def _part(now: Any, before: Any, old: Any, pack_anew: Callable[[Any], Any]) -> A
     return old if now == before else pack_anew(now)
 
 
-def _pack_log(standing: Standing, known: Standing, old: Any) -> LogPart:
-    before = _decode_log(old) if known.log else LogPart()
-    return pack_log(standing.log, standing.version, known.log, before, known.version)
+def _pack_log(standing: Standing, known: Standing, old: Sequence[Any]) -> tuple[LogPart, bytes]:
+    """Return the parts that hold the log and its contents; *old* are those of what was known."""
+    log, version = standing.log, standing.version
+    first, count = shared = overlap(known.log, log)
+    before = _decode_log(old[1]) if count else LogPart()
+    part = pack_log(log, version, before, known.version, shared)
+    told = _decode(old[9]) if old[9] else b""
+    if told and first + count < len(known.log):
+        return part, pack_contents(log)
+    return part, pack_contents(log, told, count)
 
 
 def _pack_consents(consents: Sequence[Consent]) -> _Consents:

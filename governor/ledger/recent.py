@@ -10,9 +10,14 @@ from governor.core.standing import Entry
 _CONTENT = struct.Struct(">I")
 
 
-def pack_contents(log: Sequence[Entry]) -> bytes:
-    """Return the contents of the last entries, from the first on that has one."""
-    contents = [entry.content for entry in log]
+def pack_contents(log: Sequence[Entry], before: bytes = b"", count: int = 0) -> bytes:
+    """Return the contents of the last entries, from the first on that has one.
+
+    Those of the first *count* entries are the last ones that *before* holds, if it holds any.
+    """
+    contents = [entry.content for entry in log[count:]]
+    if count and before:
+        return before[-count * _CONTENT.size :] + b"".join(map(_CONTENT.pack, contents))
     if not any(contents):
         return b""
     first = next(at for at, content in enumerate(contents) if content)

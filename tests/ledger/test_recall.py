@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governor.core.standing import STRANGER, Entry, Standing
-from governor.ledger.log_packing import LogPart, pack_log
+from governor.ledger.log_packing import LogPart, overlap, pack_log
 from governor.ledger.packing import pack, unpack
 from governor.ledger.protocol import Change
 from governor.ledger.recall import Recall
@@ -60,9 +60,9 @@ def test_a_log_made_from_an_earlier_one_holds_nothing_that_no_entry_needs(
     log: tuple[Entry, ...], first: int, added: tuple[Entry, ...]
 ) -> None:
     after = (*log[first:], *added)
-    before = pack_log(log, 20, (), LogPart(), 0)
-    anew = pack_log(after, 21, (), LogPart(), 0)
-    made = pack_log(after, 21, log, before, 20)
+    before = pack_log(log, 20, LogPart(), 0, (0, 0))
+    anew = pack_log(after, 21, LogPart(), 0, (0, 0))
+    made = pack_log(after, 21, before, 20, overlap(log, after))
     assert set(made.shapes) == set(anew.shapes)
     assert set(made.weights) == set(anew.weights)
     assert made.fixed == anew.fixed
