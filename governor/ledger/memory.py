@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from governor.core.household import Household
 from governor.core.standing import STRANGER, ControlState, Standing
 from governor.ledger.protocol import Change, HouseholdChange, earliest_wake
+from governor.ledger.put_by import PutBy
 
 _PAGE = 500
 _SLACK = 64
@@ -19,7 +20,7 @@ class MemoryLedger:
     """
 
     def __init__(self) -> None:
-        self._standings: dict[str, Standing] = {}
+        self._standings = PutBy()
         self._households: dict[str, Household] = {}
         self._control = ControlState()
         self._due: dict[str, int] = {}
@@ -89,7 +90,7 @@ class MemoryLedger:
     def _write(self, change: Change) -> bool:
         if self._standings.get(change.key, STRANGER).version != change.expected:
             return False
-        self._standings[change.key] = change.standing
+        self._standings.put(change.key, change.standing)
         wake = earliest_wake(change.standing)
         if wake is None:
             self._due.pop(change.key, None)

@@ -7,7 +7,6 @@ common is written once. Whatever changes here, KNOWN included, needs a new forma
 
 import struct
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from governor.core.standing import (
     Comfort,
     Consent,
     ControlState,
-    Entry,
+    HandedOver,
     Heard,
     Judged,
     LearnedComfort,
@@ -30,54 +29,82 @@ from governor.core.standing import (
     Waiting,
 )
 from governor.core.verdict import Outcome
+from governor.ledger.log_packing import LogPart, overlap, pack_log, unpack_log
 from governor.ledger.protocol import earliest_wake
-from governor.ledger.recent import pack_contents, pack_handed, unpack_handed, with_contents
-from governor.ledger.words import KNOWN
+from governor.ledger.recent import pack_contents, with_contents
+from governor.ledger.words import Word, name_of, number_of
 
 _Row = tuple[Any, ...]
-_Exchange = Callable[[Any, Any], Any]
 
 _FORMAT = 2
 _WAITS = 0x80  # set in the format byte when the head says when something is due
 _HEAD = struct.Struct(">BQ")
 _WAKE_BYTES = 6
-_PARTS = 11
 _LOW = 0xFFFF_FFFF
 _TIME = struct.Struct(">hI")  # 48 bits: high and low part of the milliseconds
-_ENTRY = struct.Struct(">hI4Q")  # time, message, campaign, topic, digest
 _LATEST = (1 << 8 * _WAKE_BYTES) - 1
 
-# Both leave alone what they do not know: `_number(name, name)`, `_name(number, number)`.
-_number: _Exchange = {name: number for number, name in enumerate(KNOWN)}.get
-_name: _Exchange = dict(enumerate(KNOWN)).get
-_SHAPE = attrgetter(
-    *("category", "channel", "household", "counts"),
-    *("techniques", "offer_ends_at", "settled", "variant", "attempt"),
-)
 _OUTCOMES = tuple(Outcome)
 
+
+class _Consents(msgspec.Struct, array_like=True, frozen=True):
+    times: bytes = b""
+    rows: list[list[Any]] = []
+
+
+class _Parts(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What comes after the head; what would be empty at the end is left out."""
+
+    consents: _Consents = _Consents()
+    log: LogPart = LogPart()
+    profile: list[Any] = []
+    heard: list[tuple[Word, Word, int]] = []
+    judged: list[list[Any]] = []
+    waiting: list[list[Any]] = []
+    cancelled: list[list[Any]] = []
+    answers: list[list[Any]] = []
+    learned: list[Any] = []
+    contents: bytes = b""
+    handed: list[Any] = []
+
+
+_NOTHING: tuple[()] = ()
+_DAMAGES = (
+    *(msgspec.MsgspecError, struct.error),
+    *(ValueError, LookupError, TypeError, ArithmeticError),
+)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_decode_parts = msgspec.msgpack.Decoder(_Parts).decode
+_split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_log = msgspec.msgpack.Decoder(LogPart).decode
 
 
 class UnreadableError(ValueError):
     """A record was written by another version of governor, or is damaged."""
 
 
-def pack(standing: Standing) -> bytes:
-    """Return *standing* as bytes."""
+def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") -> bytes:
+    """Return *standing* as bytes, quicker where *record* is those of *known*, an earlier one.
+
+    The bytes are the same either way. Most often a send is added to a log and nothing else has
+    changed: behind 20 sends that takes 6 us instead of 23.
+    """
+    old: list[Any] = _split(_body(record, record[0])) if record else []
+    old += [_NOTHING] * (len(_Parts.__struct_fields__) - len(old))
+    log, contents = _pack_log(standing, known, old) if standing.log else (_NOTHING, b"")
     parts = [
-        _pack_consents(standing.consents) if standing.consents else (),
-        _pack_log(standing) if standing.log else (),
-        _pack_profile(standing.profile) if standing.profile else (),
-        [_pack_heard(heard) for heard in standing.heard],
-        [_pack_judged(judged) for judged in standing.judged],
-        [_pack_waiting(waiting) for waiting in standing.waiting],
-        [astuple(cancelled) for cancelled in standing.cancelled],
-        [astuple(answer) for answer in standing.answers],
-        astuple(standing.learned) if standing.learned else (),
-        pack_contents(standing.log),
-        pack_handed(standing.handed),
+        _part(standing.consents, known.consents, old[0], _pack_consents),
+        log,
+        _part(standing.profile, known.profile, old[2], _pack_profile),
+        _part(standing.heard, known.heard, old[3], _pack_heard),
+        _part(standing.judged, known.judged, old[4], _pack_judged),
+        _part(standing.waiting, known.waiting, old[5], _pack_waiting),
+        _part(standing.cancelled, known.cancelled, old[6], _rows),
+        _part(standing.answers, known.answers, old[7], _rows),
+        _part(standing.learned, known.learned, old[8], astuple),
+        contents,
+        _part(standing.handed, known.handed, old[10], astuple),
     ]
     while parts and not parts[-1]:
         parts.pop()
@@ -88,25 +115,24 @@ def unpack(record: bytes | None) -> Standing:
     """Return the standing that *record* holds, the stranger for None; raise UnreadableError."""
     if record is None:
         return STRANGER
-    version, body = _open(record)
+    kind, version = _read_head(record)
     try:
-        padded = [*body, *[()] * (_PARTS - len(body))]
-        consents, log, profile, heard, judged, waiting, *others = padded
-        cancelled, answers, learned, contents, handed = others
+        parts = _decode_parts(_body(record, kind))
+        log = unpack_log(parts.log, version) if parts.log.fixed else ()
         return Standing(
             version,
-            _unpack_consents(consents) if consents else (),
-            tuple(_unpack_heard(row) for row in heard),
-            _unpack_profile(profile) if profile else None,
-            with_contents(_unpack_log(log, version), contents) if log else (),
-            tuple(_unpack_judged(row) for row in judged),
-            tuple(_unpack_waiting(row) for row in waiting),
-            tuple(Cancelled(*row) for row in cancelled),
-            tuple(Answer(*row) for row in answers),
-            LearnedComfort(*learned) if learned else None,
-            unpack_handed(handed),
+            _unpack_consents(parts.consents) if parts.consents.rows else (),
+            tuple([Heard(name_of(a, a), name_of(b, b), at) for a, b, at in parts.heard]),
+            _unpack_profile(parts.profile) if parts.profile else None,
+            with_contents(log, parts.contents) if parts.contents else log,
+            tuple([_unpack_judged(row) for row in parts.judged]),
+            tuple([_unpack_waiting(row) for row in parts.waiting]),
+            tuple([Cancelled(*row) for row in parts.cancelled]),
+            tuple([Answer(*row) for row in parts.answers]),
+            LearnedComfort(*parts.learned) if parts.learned else None,
+            HandedOver(*parts.handed) if parts.handed else None,
         )
-    except (ValueError, LookupError, TypeError, ArithmeticError, struct.error) as error:
+    except _DAMAGES as error:
         raise UnreadableError(f"record is damaged: {error}") from error
 
 
@@ -120,12 +146,12 @@ def unpack_control(record: bytes | None) -> ControlState:
     """Return the control state that *record* holds, the empty one for None."""
     if record is None:
         return ControlState()
-    version, body = _open(record)
+    kind, version = _read_head(record)
     try:
-        *scopes, applied = body
+        *scopes, applied = _decode(_body(record, kind))
         pauses, stops = (frozenset(Scope(*scope) for scope in of) for of in scopes)
         return ControlState(version, pauses, stops, tuple(applied))
-    except (ValueError, TypeError) as error:
+    except _DAMAGES as error:
         raise UnreadableError(f"record is damaged: {error}") from error
 
 
@@ -163,90 +189,56 @@ def _read_head(record: bytes) -> tuple[int, int]:
     return kind, version
 
 
-def _open(record: bytes) -> tuple[int, Any]:
-    kind, version = _read_head(record)
-    start = _HEAD.size + (_WAKE_BYTES if kind & _WAITS else 0)
-    try:
-        return version, _decode(memoryview(record)[start:])
-    except msgspec.MsgspecError as error:
-        raise UnreadableError(f"record is damaged: {error}") from error
+def _body(record: bytes, kind: int) -> memoryview:
+    return memoryview(record)[_HEAD.size + (_WAKE_BYTES if kind & _WAITS else 0) :]
 
 
-def _pack_consents(consents: Sequence[Consent]) -> _Row:
-    times = bytearray()
-    rows = []
+def _part(now: Any, before: Any, old: Any, pack_anew: Callable[[Any], Any]) -> Any:
+    """Return a part of the record: *old*, which is *before* packed, where nothing has changed."""
+    if not now:
+        return _NOTHING
+    return old if now == before else pack_anew(now)
+
+
+def _pack_log(standing: Standing, known: Standing, old: Sequence[Any]) -> tuple[LogPart, bytes]:
+    """Return the parts that hold the log and its contents; *old* are those of what was known."""
+    log, version = standing.log, standing.version
+    first, count = shared = overlap(known.log, log)
+    before = _decode_log(old[1]) if count else LogPart()
+    part = pack_log(log, version, before, known.version, shared)
+    told = _decode(old[9]) if old[9] else b""
+    if told and first + count < len(known.log):
+        return part, pack_contents(log)
+    return part, pack_contents(log, told, count)
+
+
+def _pack_consents(consents: Sequence[Consent]) -> _Consents:
+    times = []
+    rows: list[list[Any]] = []
     for consent in consents:
         *words, at, expires_at, until, proven = astuple(consent)
-        times += _TIME.pack(at >> 32, at & _LOW)
-        row: _Row = (*[_number(word, word) for word in words], proven)
+        times.append(_TIME.pack(at >> 32, at & _LOW))
+        row = [*[number_of(word, word) for word in words], proven]
         if expires_at is not None or until is not None:
             row += (expires_at, until)
         rows.append(row)
-    return times, rows
+    return _Consents(b"".join(times), rows)
 
 
-def _unpack_consents(part: Sequence[Any]) -> tuple[Consent, ...]:
-    times, rows = part
+def _unpack_consents(part: _Consents) -> tuple[Consent, ...]:
     consents = []
-    for (high, low), row in zip(_TIME.iter_unpack(times), rows, strict=True):
+    for (high, low), row in zip(_TIME.iter_unpack(part.times), part.rows, strict=True):
         a, b, c, d, e, proven, *ends = row
-        names = _name(a, a), _name(b, b), _name(c, c), _name(d, d), _name(e, e)
+        names = name_of(a, a), name_of(b, b), name_of(c, c), name_of(d, d), name_of(e, e)
         expires_at, until = ends or (None, None)
         consents.append(Consent(*names, high << 32 | low, expires_at, until, proven))
     return tuple(consents)
 
 
-def _pack_log(standing: Standing) -> _Row:
-    shapes: dict[_Row, int] = {}
-    weights: dict[float, int] = {}
-    fixed = bytearray()
-    places = []
-    for entry in standing.log:
-        at, topic = entry.at, entry.topic
-        shape = shapes.setdefault((topic is None, *_SHAPE(entry)), len(shapes))
-        weight = weights.setdefault(entry.exposure, len(weights))
-        places.append((standing.version - entry.seq, shape, weight))
-        fixed += _ENTRY.pack(
-            at >> 32, at & _LOW, entry.message, entry.campaign, topic or 0, entry.digest
-        )
-    many, more = len(shapes), len(weights)
-    # One number each instead of three: most often it takes a single byte.
-    joined = [(behind * many + shape) * more + weight for behind, shape, weight in places]
-    shared = [
-        (bare, _number(a, a), _number(b, b), home, counts, [_number(n, n) for n in used], *plain)
-        for bare, a, b, home, counts, used, *plain in shapes
+def _pack_heard(some: Sequence[Heard]) -> list[_Row]:
+    return [
+        (number_of(one.kind, one.kind), number_of(one.channel, one.channel), one.at) for one in some
     ]
-    return shared, list(weights), joined, fixed
-
-
-def _unpack_log(part: Sequence[Any], version: int) -> tuple[Entry, ...]:
-    shared, weights, joined, fixed = part
-    shapes = [
-        (bare, _name(a, a), _name(b, b), home, counts, (tuple(_name(n, n) for n in used), *plain))
-        for bare, a, b, home, counts, used, *plain in shared
-    ]
-    many, more = len(shapes), len(weights)
-    entries = []
-    for row, place in zip(_ENTRY.iter_unpack(fixed), joined, strict=True):
-        high, low, message, campaign, hashed, digest = row
-        behind, rest = divmod(place, many * more)
-        shape, weight = divmod(rest, more)
-        bare, category, channel, home, counts, plain = shapes[shape]
-        at, topic, load = high << 32 | low, None if bare else hashed, weights[weight]
-        fields: _Row = (message, at, category, campaign, channel, topic, home, counts, load)
-        fields += (*plain, version - behind, digest)
-        entries.append(Entry(*fields))
-    return tuple(entries)
-
-
-def _pack_heard(heard: Heard) -> _Row:
-    kind, channel, at = astuple(heard)
-    return _number(kind, kind), _number(channel, channel), at
-
-
-def _unpack_heard(row: Sequence[Any]) -> Heard:
-    kind, channel, at = row
-    return Heard(_name(kind, kind), _name(channel, channel), at)
 
 
 def _pack_profile(profile: Profile) -> _Row:
@@ -261,23 +253,33 @@ def _unpack_profile(row: Sequence[Any]) -> Profile:
     return Profile(*fields)
 
 
-def _pack_judged(judged: Judged) -> _Row:
-    message, at, code, *plain = astuple(judged)
-    return (message, at, _number(code, code), *plain)
+def _pack_judged(some: Sequence[Judged]) -> list[_Row]:
+    rows = []
+    for one in some:
+        message, at, code, *plain = astuple(one)
+        rows.append((message, at, number_of(code, code), *plain))
+    return rows
 
 
 def _unpack_judged(row: Sequence[Any]) -> Judged:
     message, at, code, *plain = row
-    return Judged(message, at, _name(code, code), *plain)
+    return Judged(message, at, name_of(code, code), *plain)
 
 
-def _pack_waiting(waiting: Waiting) -> _Row:
-    row = astuple(waiting)
-    outcome, code = row[5:7]
-    return (*row[:5], int(outcome), _number(code, code), *row[7:])
+def _pack_waiting(some: Sequence[Waiting]) -> list[_Row]:
+    rows = []
+    for one in some:
+        row = astuple(one)
+        outcome, code = row[5:7]
+        rows.append((*row[:5], int(outcome), number_of(code, code), *row[7:]))
+    return rows
 
 
 def _unpack_waiting(row: Sequence[Any]) -> Waiting:
     outcome, code = row[5:7]
-    fields = (*row[:5], _OUTCOMES[outcome], _name(code, code), *row[7:])
+    fields = (*row[:5], _OUTCOMES[outcome], name_of(code, code), *row[7:])
     return Waiting(*fields)
+
+
+def _rows(some: Sequence[msgspec.Struct]) -> list[_Row]:
+    return [astuple(one) for one in some]

@@ -1,20 +1,27 @@
-"""The parts of a record that few people have: what they were told lately, and a hand-over."""
+"""The part of a record that few people have: what they were told lately."""
 
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from governor.core.standing import Entry, HandedOver
+from governor.core.standing import Entry
 
 _CONTENT = struct.Struct(">I")
 
 
-def pack_contents(log: Sequence[Entry]) -> bytes:
-    """Return the contents of the last entries, from the first on that has one."""
-    first = next((at for at, entry in enumerate(log) if entry.content), len(log))
-    return b"".join(_CONTENT.pack(entry.content) for entry in log[first:])
+def pack_contents(log: Sequence[Entry], before: bytes = b"", count: int = 0) -> bytes:
+    """Return the contents of the last entries, from the first on that has one.
+
+    Those of the first *count* entries are the last ones that *before* holds, if it holds any.
+    """
+    contents = [entry.content for entry in log[count:]]
+    if count and before:
+        return before[-count * _CONTENT.size :] + b"".join(map(_CONTENT.pack, contents))
+    if not any(contents):
+        return b""
+    first = next(at for at, content in enumerate(contents) if content)
+    return b"".join(map(_CONTENT.pack, contents[first:]))
 
 
 def with_contents(log: tuple[Entry, ...], part: bytes) -> tuple[Entry, ...]:
@@ -27,13 +34,3 @@ def with_contents(log: tuple[Entry, ...], part: bytes) -> tuple[Entry, ...]:
         raise ValueError("more contents than entries")
     known = zip(log[first:], found, strict=True)
     return (*log[:first], *(msgspec.structs.replace(one, content=c) for one, c in known))
-
-
-def pack_handed(handed: HandedOver | None) -> Sequence[Any]:
-    """Return a hand-over as a row, none as an empty one."""
-    return () if handed is None else msgspec.structs.astuple(handed)
-
-
-def unpack_handed(row: Sequence[Any]) -> HandedOver | None:
-    """Return the hand-over that *row* holds."""
-    return HandedOver(*row) if row else None

@@ -1,5 +1,10 @@
 """The words that a record in the ledger holds as numbers: their places are part of its format."""
 
+from collections.abc import Callable
+from typing import Any
+
+Word = int | str
+
 KNOWN = (
     None,
     # actions and bases of consents, kinds of feedback
@@ -21,3 +26,7 @@ KNOWN = (
     *("not_yet", "household_cap", "ledger_unavailable", "policy_fault", "needs_human"),
     "comfort_reset",
 )
+
+# Both leave alone what they do not know: `number_of(name, name)`, `name_of(number, number)`.
+number_of: Callable[[Any, Any], Any] = {name: number for number, name in enumerate(KNOWN)}.get
+name_of: Callable[[Any, Any], Any] = dict(enumerate(KNOWN)).get

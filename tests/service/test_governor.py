@@ -94,7 +94,8 @@ async def test_names_are_pseudonyms_and_bodies_are_sealed() -> None:
     judgement = await here.judged("03:00", asked("secret-message", payload="secret-body"))
     (one,) = judgement.resolutions
     assert one.key == here.names.of("p-1") != "p-1"
-    kept = repr(here.ledger._standings)
+    kept = repr(dict(here.ledger._standings))
+    assert one.key in kept
     assert "secret-body" not in kept
     assert "p-1" not in kept
     assert words(await here.wake("06:00")) == ["secret-message release"]

@@ -20,6 +20,7 @@ from typing import Any, cast
 from governor.core.standing import ControlState, Standing
 from governor.ledger import packing
 from governor.ledger.protocol import Change, LedgerUnavailable, earliest_wake
+from governor.ledger.recall import Recall
 from governor.ledger.redis.client import Client, Guard, connect
 from governor.ledger.redis.households import HouseholdStore
 from governor.ledger.redis.wire import Command, Script
@@ -51,6 +52,7 @@ class RedisLedger(HouseholdStore):
         opened = connect(client, timeout, guard) if isinstance(client, str) else client
         super().__init__(opened, timeout, prefix, guard)
         self._claim_ms = lease
+        self._recall = Recall()
 
     async def load(self, keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:
         """Return the control in force and the standing of each key, in one round trip."""
@@ -59,13 +61,17 @@ class RedisLedger(HouseholdStore):
             asked = [("GET", self._control), *self._reads(keys), ("HGET", self._trust, "epoch")]
             control, *found, epoch = await self._send(asked)
             self._must_be_whole(epoch)
-            standings = [packing.unpack(record) for record in self._records(found)]
+            records = zip(keys, self._records(found), strict=True)
+            standings = [self._recall.unpack(key, record) for key, record in records]
             return packing.unpack_control(control), standings
 
     async def commit(self, changes: Sequence[Change]) -> list[bool]:
         """Write each change whose `expected` version still stands; tell which were written."""
         hints = [(one.key, one.standing.version, earliest_wake(one.standing)) for one in changes]
-        rows = [(self._place(one.key), one.expected, packing.pack(one.standing)) for one in changes]
+        rows = [
+            (self._place(one.key), one.expected, self._recall.pack(one.key, one.standing))
+            for one in changes
+        ]
         async with self._asking("commit"):
             marks = await self._write(rows, self._announce(hints))
         woken = [hint for hint, mark in zip(hints, marks, strict=True) if mark == _WOKEN]
