@@ -90,15 +90,20 @@ def _score(
     case: Case, variant: model.Variant, findings: Iterable[Finding], at: int
 ) -> Score | None:
     """Return the score that a finding carries; it is reckoned anew only where no rule did."""
-    known = [finding.score for finding in findings if finding.score is not None]
-    return known[0] if known else score_of(case, variant, at)
+    for finding in findings:
+        if finding.score is not None:
+            return finding.score
+    return score_of(case, variant, at)
 
 
 def _send_before(case: Case, kind: Kind, now: int) -> int | None:
     """Return when a release must have arrived: closing time or the engine's own limit."""
-    ends = [one.hours.closes(case.place, now) for one in kind.hours if one.enforced]
-    ends.append(case.candidate.expires_at)
-    return min([end for end in ends if end is not None], default=None)
+    ends = case.candidate.expires_at
+    for one in kind.hours:
+        closes = one.hours.closes(case.place, now) if one.enforced else None
+        if closes is not None and (ends is None or closes < ends):
+            ends = closes
+    return ends
 
 
 def _all_refused(rated: list[Rated]) -> list[Rated]:
@@ -128,7 +133,10 @@ def _refused(rated: Rated, refusal: Finding) -> Rated:
 def _judge(case: Case, variant: model.Variant, now: int) -> Rated:
     kind = kind_of(case.policy, case.candidate, variant)
     findings = findings_of(case, kind, variant, now)
-    outcome = max([f.outcome for f in findings if f.enforced and f.outcome], default=RELEASE)
+    outcome: Outcome = RELEASE
+    for finding in findings:
+        if finding.outcome > outcome and finding.enforced:
+            outcome = finding.outcome
     if outcome is RELEASE:
         return Rated(variant, kind, outcome, None, findings, ceil_second(now))
     strictest = _first(findings, outcome)

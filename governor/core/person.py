@@ -196,7 +196,8 @@ class Person:
         expires_at = candidate.expires_at
         if expires_at is None:
             expires_at = received_at + policy.defaults.expires_after
-        taken_back = message in [one.message for one in standing.cancelled]
+        # Most have none of these; an empty comprehension still costs a call.
+        taken_back = bool(standing.cancelled) and standing.takes_back(message)
         return Case(
             policy,
             category,
@@ -209,7 +210,7 @@ class Person:
             stale=waiting is None and incoming.record_at < self.now - policy.retention.verdicts,
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
-            answers=tuple([one for one in standing.answers if one.message == message]),
+            answers=standing.answers and standing.answers_to(message),
             household=self.sharing.log(incoming, standing, message),
         )
 

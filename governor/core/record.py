@@ -53,10 +53,11 @@ def written(
     message: int,
 ) -> Standing:
     """Return the standing with a verdict on *message* in it: what waits on and what is done."""
-    waiting = tuple([one for one in standing.waiting if one.message != message])
-    answers = standing.answers
+    waiting, answers = standing.waiting, standing.answers
+    if waiting:
+        waiting = tuple(one for one in waiting if one.message != message)
     if answers and verdict.final:
-        answers = tuple([one for one in answers if one.message != message])
+        answers = tuple(one for one in answers if one.message != message)
     return replace(
         standing,
         version=standing.version + 1,
@@ -195,6 +196,8 @@ def _all_recent(standing: Standing, since: int) -> bool:
     log = standing.log
     if standing.handed is not None or (log and log[0].at <= since):
         return False
-    others = (standing.judged, standing.heard, standing.cancelled, standing.answers)
-    moments = [one.at for kept in others for one in kept]
-    return not moments or min(moments) > since
+    for kept in (standing.judged, standing.heard, standing.cancelled, standing.answers):
+        for one in kept:
+            if one.at <= since:
+                return False
+    return True
