@@ -10,6 +10,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 
+from governor.codec import encode
 from governor.codec.decode import Headers
 from governor.codec.encode import (
     dead_letter_headers,
@@ -145,6 +146,18 @@ def test_other_outcomes_carry_their_code_and_no_entry(
     assert decision["code"] == "too_intrusive"
     assert decision["eligible_at"] == ("2026-05-05T16:54:21Z" if eligible_at else None)
     assert (decision["entry"], decision["intrusiveness"]) == (None, None)
+
+
+def test_only_so_many_findings_are_remembered_and_all_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encode, "_MOST_REMEMBERED", 2)
+    encode._FINDINGS.clear()
+    several = tuple(msgspec.structs.replace(TOO_INTRUSIVE, observed=60.0 + n) for n in range(7))
+    verdict = Verdict(Outcome.DEFER, 0, "too_intrusive", None, several * 2)
+    decision = decision_of(resolved(decoded(CANDIDATE), verdict))
+    assert [one["observed"] for one in decision["findings"]] == [60.0 + n for n in range(7)] * 2
+    assert len(encode._FINDINGS) <= 2
 
 
 def test_findings_made_again_are_marked_and_only_those() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governor.core import instant
 from governor.core.instant import (
     DAY,
     ceil_second,
@@ -107,3 +108,10 @@ def test_the_next_whole_second_is_the_first_that_is_not_before(moment: int) -> N
     assert second % 1000 == 0
     assert moment <= second < moment + 1000
     assert parse_instant(format_second(second)) == second
+
+
+def test_a_time_of_any_length_reads_the_same_and_only_short_ones_are_remembered() -> None:
+    longer = "2026-05-05T10:00:00.120" + "0" * 1_000_000 + "Z"
+    before = instant._parsed.cache_info().currsize
+    assert parse_instant(longer) == parse_instant("2026-05-05T10:00:00.12Z")
+    assert instant._parsed.cache_info().currsize <= before + 1
