@@ -1,4 +1,4 @@
-"""Standings in memory, of which those that nobody has asked for in a while lie packed."""
+"""Standings in memory, of which those that have not changed in a while lie packed."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
