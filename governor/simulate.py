@@ -1,10 +1,8 @@
 """Judge recorded events as the worker would: the same gate on a ledger in memory, on event time."""
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -25,7 +23,6 @@ from governor.service import Arrivals, Governor, Judgement
 _KINDS = frozenset(get_args(get_args(EventKind)[0])) | {"candidate", "control"}
 _PATIENCE = 7 * DAY
 _EVERYONE = 1_000_000_000
-_ALLOCATIONS = 50_000
 
 Sink = Callable[[bytes], None]
 
@@ -110,20 +107,8 @@ def simulate(
     due within 7 days of the last moment judged.
     """
     simulation = _Simulation(policy, decisions, dead_letters, names or Pseudonyms(None))
-    with _few_collections():
-        asyncio.run(simulation.play(events, until))
+    asyncio.run(simulation.play(events, until))
     return simulation.summary
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Look for cycles seldom: all that is kept has none, and is gone through in vain (a tenth)."""
-    before = gc.get_threshold()
-    gc.set_threshold(_ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class _Simulation:
