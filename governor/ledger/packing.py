@@ -87,8 +87,8 @@ class UnreadableError(ValueError):
 def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") -> bytes:
     """Return *standing* as bytes, quicker where *record* is those of *known*, an earlier one.
 
-    The bytes are the same either way. Most often a send is added to a log and nothing else has
-    changed: behind 20 sends that takes 6 us instead of 23.
+    Parts that have not changed are taken from there, and so is what a log begins with. Behind 20
+    sends one more takes 12 us instead of 32, behind 5 it takes 10 instead of 14.
     """
     old: list[Any] = _split(_body(record, record[0])) if record else []
     old += [_NOTHING] * (len(_Parts.__struct_fields__) - len(old))
