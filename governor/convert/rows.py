@@ -147,6 +147,8 @@ def time_reader(mapping: Map) -> Callable[[str], int]:
     named = mapping.time.zone
     zone: tzinfo | None = UTC if named == "UTC" else (zone_named(named) if named else None)
 
+    # The rows of an export come in runs of one time.
+    @lru_cache(maxsize=1_000)
     def read(text: str) -> int:
         moment = datetime.strptime(text, shape) if shape else datetime.fromisoformat(text)  # noqa: DTZ007
         if moment.tzinfo is None:

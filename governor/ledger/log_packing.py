@@ -61,7 +61,7 @@ def pack_log(
     return LogPart(shapes, weights, places, fixed)
 
 
-def overlap(known: tuple[Entry, ...], log: tuple[Entry, ...]) -> tuple[int, int]:
+def overlap(known: tuple[Any, ...], log: tuple[Any, ...]) -> tuple[int, int]:
     """Return from where on, and how far, *known* is what *log* begins with."""
     if not known or not log or log[0] not in known:
         return 0, 0

@@ -59,7 +59,7 @@ class _Parts(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     log: LogPart = LogPart()
     profile: list[Any] = []
     heard: list[tuple[Word, Word, int]] = []
-    judged: list[list[Any]] = []
+    judged: list[tuple[int, int, Word, int, int, int, int]] = []
     waiting: list[list[Any]] = []
     cancelled: list[list[Any]] = []
     answers: list[list[Any]] = []
@@ -87,8 +87,8 @@ class UnreadableError(ValueError):
 def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") -> bytes:
     """Return *standing* as bytes, quicker where *record* is those of *known*, an earlier one.
 
-    The bytes are the same either way. Most often a send is added to a log and nothing else has
-    changed: behind 20 sends that takes 6 us instead of 23.
+    Parts that have not changed are taken from there, and so is what a log begins with. Behind 20
+    sends one more takes 12 us instead of 32, behind 5 it takes 10 instead of 14.
     """
     old: list[Any] = _split(_body(record, record[0])) if record else []
     old += [_NOTHING] * (len(_Parts.__struct_fields__) - len(old))
@@ -98,7 +98,7 @@ def pack(standing: Standing, known: Standing = STRANGER, record: bytes = b"") ->
         log,
         _part(standing.profile, known.profile, old[2], _pack_profile),
         _part(standing.heard, known.heard, old[3], _pack_heard),
-        _part(standing.judged, known.judged, old[4], _pack_judged),
+        _judged_part(standing.judged, known.judged, old[4]),
         _part(standing.waiting, known.waiting, old[5], _pack_waiting),
         _part(standing.cancelled, known.cancelled, old[6], _rows),
         _part(standing.answers, known.answers, old[7], _rows),
@@ -125,7 +125,9 @@ def unpack(record: bytes | None) -> Standing:
             tuple([Heard(name_of(a, a), name_of(b, b), at) for a, b, at in parts.heard]),
             _unpack_profile(parts.profile) if parts.profile else None,
             with_contents(log, parts.contents) if parts.contents else log,
-            tuple([_unpack_judged(row) for row in parts.judged]),
+            tuple(
+                [Judged(a, b, name_of(c, c), d, e, f, g) for a, b, c, d, e, f, g in parts.judged]
+            ),
             tuple([_unpack_waiting(row) for row in parts.waiting]),
             tuple([Cancelled(*row) for row in parts.cancelled]),
             tuple([Answer(*row) for row in parts.answers]),
@@ -200,6 +202,14 @@ def _part(now: Any, before: Any, old: Any, pack_anew: Callable[[Any], Any]) -> A
     return old if now == before else pack_anew(now)
 
 
+def _judged_part(now: tuple[Judged, ...], before: tuple[Judged, ...], old: Any) -> Any:
+    """As `_part`; of whom much is suppressed, only what is new is packed."""
+    first, count = overlap(before, now)
+    if not count or now == before:
+        return _part(now, before, old, _pack_judged)
+    return _decode(old)[first : first + count] + _pack_judged(now[count:])
+
+
 def _pack_log(standing: Standing, known: Standing, old: Sequence[Any]) -> tuple[LogPart, bytes]:
     """Return the parts that hold the log and its contents; *old* are those of what was known."""
     log, version = standing.log, standing.version
@@ -254,16 +264,18 @@ def _unpack_profile(row: Sequence[Any]) -> Profile:
 
 
 def _pack_judged(some: Sequence[Judged]) -> list[_Row]:
-    rows = []
-    for one in some:
-        message, at, code, *plain = astuple(one)
-        rows.append((message, at, number_of(code, code), *plain))
-    return rows
-
-
-def _unpack_judged(row: Sequence[Any]) -> Judged:
-    message, at, code, *plain = row
-    return Judged(message, at, name_of(code, code), *plain)
+    return [
+        (
+            one.message,
+            one.at,
+            number_of(one.code, one.code),
+            one.variant,
+            one.attempt,
+            one.seq,
+            one.digest,
+        )
+        for one in some
+    ]
 
 
 def _pack_waiting(some: Sequence[Waiting]) -> list[_Row]:

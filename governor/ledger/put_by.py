@@ -1,9 +1,9 @@
-"""Standings in memory, of which those that nobody has asked for in a while lie packed."""
+"""Standings in memory, of which those that have not changed in a while lie packed."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from governor.core.standing import Standing
+from governor.core.standing import STRANGER, Standing
 from governor.ledger.packing import pack, unpack
 
 _ROWS = 200_000
@@ -19,16 +19,19 @@ class PutBy(Mapping[str, Standing]):
     """
 
     def __init__(self, rows: int = _ROWS) -> None:
-        self._open: OrderedDict[str, Standing] = OrderedDict()
+        # With the record that they were last packed as, if any, and what that holds.
+        self._open: OrderedDict[str, tuple[Standing, Standing, bytes]] = OrderedDict()
         self._packed: dict[str, bytes] = {}
         self._room = rows
 
     def __getitem__(self, key: str) -> Standing:
         """Return the standing of the person with *key*; raise KeyError where there is none."""
-        standing = self._open.get(key)
-        if standing is None:
-            standing = unpack(self._packed[key])
-            self.put(key, standing)
+        found = self._open.get(key)
+        if found is not None:
+            return found[0]
+        record = self._packed.pop(key)
+        standing = unpack(record)
+        self._keep(key, standing, standing, record)
         return standing
 
     def __iter__(self) -> Iterator[str]:
@@ -41,13 +44,17 @@ class PutBy(Mapping[str, Standing]):
 
     def put(self, key: str, standing: Standing) -> None:
         """Keep *standing* for the person with *key*."""
-        before = self._open.pop(key, None)
         self._packed.pop(key, None)
-        self._open[key] = standing
-        self._room -= _rows(standing) - (_rows(before) if before else 0)
+        before, known, record = self._open.pop(key, (None, STRANGER, b""))
+        self._room += _rows(before) if before else 0
+        self._keep(key, standing, known, record)
+
+    def _keep(self, key: str, standing: Standing, known: Standing, record: bytes) -> None:
+        self._open[key] = standing, known, record
+        self._room -= _rows(standing)
         while self._room < 0 and len(self._open) > 1:
-            oldest, gone = self._open.popitem(last=False)
-            self._packed[oldest] = pack(gone)
+            oldest, (gone, known, record) = self._open.popitem(last=False)
+            self._packed[oldest] = record if gone is known else pack(gone, known, record)
             self._room += _rows(gone)
 
 

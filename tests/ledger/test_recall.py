@@ -32,7 +32,7 @@ logs = st.lists(kinds | entries, max_size=6).map(tuple)
 
 @st.composite
 def one_and_the_next(draw: st.DrawFn) -> tuple[Standing, Standing]:
-    """Draw a standing and one that keeps a part of its log."""
+    """Draw a standing and one that keeps a part of its log and of what was suppressed."""
     known, after = draw(standings), draw(standings)
     log = draw(logs)
     first = draw(st.integers(0, len(log)))
@@ -43,7 +43,9 @@ def one_and_the_next(draw: st.DrawFn) -> tuple[Standing, Standing]:
     changed = draw(st.sets(st.sampled_from(Standing.__struct_fields__)))
     fields = {name: getattr(after, name) for name in changed}
     known = replace(known, log=log)
-    return known, replace(known, **fields | {"log": (*kept, *draw(logs))})
+    log = (*kept, *draw(logs))
+    judged = (*known.judged[draw(st.integers(0, 4)) :], *fields.pop("judged", ()))
+    return known, replace(known, **fields | {"log": log, "judged": judged})
 
 
 @given(one_and_the_next())
