@@ -75,7 +75,7 @@ def _got(book: Book, said: Iterable[tuple[Candidate, Said]]) -> dict[str, list[G
             continue
         value = one.last.value
         if value["entry"]["counts"]:
-            message = message_of(candidate.value, value["channel"])
+            message = message_of(candidate.value, value["variant"])
             skips = book.rules.categories[message.category].skips
             failed = failures.get(candidate.id, float("inf"))
             send = Got(
@@ -127,7 +127,7 @@ def _unexplained(
     """A refusal needs others who had the slots."""
     if decided.value["code"] != "household_cap":
         return
-    message = message_of(candidate.value, decided.value["channel"])
+    message = message_of(candidate.value, decided.value["variant"])
     for cap in book.rules.caps_of_households:
         since = decided.at - duration(cap.get("window") or cap["min_gap"])
         others = [

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from tests.faults.oracle import records
 from tests.faults.oracle.book import Book, Candidate, Fact, message_of
 from tests.faults.oracle.caps import Send
-from tests.faults.oracle.known import GROUPS, Group, Known, Reach
+from tests.faults.oracle.groups import GROUPS, Group
+from tests.faults.oracle.known import Known, Reach
 from tests.faults.oracle.records import Json
 from tests.faults.oracle.verdicts import Decided, Said
 
@@ -191,6 +192,7 @@ def _beaten(step: Step, sends: Sequence[Send]) -> bool:
 
 def _send(step: Step) -> Send:
     value: Json = step.decided.value
-    message = message_of(step.candidate.value, value["channel"])
-    counts = bool(value["entry"]["counts"])
-    return Send(step.candidate.id, step.decided.at, step.decided.seq, message, counts)
+    message = message_of(step.candidate.value, value["variant"])
+    kept = value["entry"]
+    about = (bool(kept["counts"]), float(kept["exposure"]))
+    return Send(step.candidate.id, step.decided.at, step.decided.seq, message, *about)
