@@ -191,9 +191,11 @@ class Traffic:
             return []
         self._replied.add(released["id"])
         draw = self._chance.random()
-        if draw < 0.55:
+        if draw < 0.35:
             return []
-        if draw < 0.75:
+        if draw < 0.55:
+            kinds = [self._chance.choice(_LESSONS)]
+        elif draw < 0.75:
             kinds = [self._chance.choice(_FAILURES)]
         elif draw < 0.9:
             kinds = [self._chance.choice(_FAILURES), "delivered", "bounced"]
@@ -201,8 +203,6 @@ class Traffic:
             kinds = [self._chance.choice(["unsubscribed", "complained"])]
         else:
             kinds = ["delivered", "opened"]
-        if draw < 0.3:
-            kinds = [self._chance.choice(_LESSONS)]
         return [self._feedback(released["person"], released["id"], kind) for kind in kinds]
 
     def answer_to(self, message: str) -> list[Sent]:
@@ -332,8 +332,8 @@ class Traffic:
         elif self._chance.random() < 0.6:
             profile["comfort"] = {"level": self._chance.choice(["low", "normal", "high"])}
         if self._chance.random() < 0.15:
-            about = self._chance.choice([{"vulnerabilities": ["debt"]}, {"minor": True}])
-            profile |= about
+            frail: list[Json] = [{"vulnerabilities": ["debt"]}, {"minor": True}]
+            profile |= self._chance.choice(frail)
         if self._homes:
             profile["household"] = self._homes[person]
         return self._record("people.profiles", person, profile)
