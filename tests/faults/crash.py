@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -36,7 +35,7 @@ from tests.e2e.worker import Worker
 from tests.faults.crash_traffic import Json, Sent, Traffic, policy
 from tests.faults.crash_worker import POINTS, SHARED_POINTS
 from tests.faults.oracle import Book, Bounds, Line, Report, Rules, examine
-from tests.faults.oracle.records import DECISIONS, INPUTS, OUTPUTS, RELEASED
+from tests.faults.oracle.records import INPUTS, OUTPUTS, RELEASED
 from tests.servers import KafkaServer, RedisServer
 
 COMMAND = [sys.executable, "-m", "tests.faults.crash_worker"]
@@ -58,7 +57,6 @@ class Outcome:
     seconds: float
     sent_once: int = 0
     dropped: int = 0
-    refused_for_households: int = 0
     last_words: list[str] = field(default_factory=list)
     """What workers said that ended by themselves, with another code than 0."""
 
@@ -305,8 +303,6 @@ def crash(
     report.defects.extend(unlike)
     outcome = Outcome(seed, report, run.disturbances, time.monotonic() - began)
     outcome.last_words = run.last_words
-    told = [json.loads(line.value or b"{}") for line in lines if line.topic == DECISIONS]
-    outcome.refused_for_households = sum(one["code"] == "household_cap" for one in told)
     once = Once()
     for line in (line for line in lines if line.topic == RELEASED):
         if once.is_new(line.key, line.headers):

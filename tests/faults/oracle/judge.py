@@ -29,6 +29,7 @@ class Report:
     candidates: int
     decisions: int
     outcomes: dict[str, int]
+    codes: dict[str, int]
     waiting: int
     letters: int
     releases: int
@@ -42,13 +43,16 @@ class Report:
             f" {self.waiting} wait, {self.letters} dead letters, {self.releases} released,"
             f" again: {self.repeated_releases} released, {self.repeated_decisions} decisions"
         )
-        return "\n".join([head, *self.defects])
+        codes = ", ".join(f"{count} {name}" for name, count in sorted(self.codes.items()))
+        return "\n".join([head, f"codes: {codes}", *self.defects])
 
 
 def examine(book: Book, bounds: Bounds, ended: int) -> Report:
     """Judge a run that had come to rest at *ended* (ms): what was due before must be done."""
     said = [(one, said_of(book, one.id)) for one in book.candidates.values()]
-    outcomes = Counter(decided.value["outcome"] for _, one in said for decided in one.decisions)
+    values = [decided.value for _, one in said for decided in one.decisions]
+    outcomes = Counter(value["outcome"] for value in values)
+    codes = Counter(value["code"] for value in values if value["code"] is not None)
     releases = sum(len(lines) for lines in book.released.values())
     released = sum(bool(one.releases) for _, one in said)
     decisions = sum(len(one.decisions) for _, one in said)
@@ -57,6 +61,7 @@ def examine(book: Book, bounds: Bounds, ended: int) -> Report:
         candidates=len(said),
         decisions=decisions,
         outcomes=dict(outcomes),
+        codes=dict(codes),
         waiting=sum(bool(one.decisions) and not one.last.value["final"] for _, one in said),
         letters=len(book.letters),
         releases=released,
