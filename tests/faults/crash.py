@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -299,6 +300,7 @@ def crash(
         ended = time.time_ns() // 1_000_000 - round(GRACE * 1_000)
         lines = read_topics(brokers, stage.prefix)
         unlike = asyncio.run(unlike_the_topics(stage)) if homes else []
+    (folder / "topics").write_bytes(pickle.dumps((lines, rules, stage.prefix, ended)))
     report = examine(Book(lines, Rules(rules), stage.prefix), BOUNDS, ended)
     report.defects.extend(unlike)
     outcome = Outcome(seed, report, run.disturbances, time.monotonic() - began)
@@ -345,7 +347,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--homes", action="store_true", help="people share households")
     parser.add_argument("--mutation", default="", help="break the product first")
-    parser.add_argument("--logs", type=Path, help="an empty folder in which to keep all logs")
+    parser.add_argument("--logs", type=Path, help="an empty folder to keep logs and topics in")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with servers() as (kafka, redis), tempfile.TemporaryDirectory() as scratch:

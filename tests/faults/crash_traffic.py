@@ -162,6 +162,7 @@ class Traffic:
         self._replied: set[str] = set()
         self._held: list[Json] = []
         self._offers: dict[str, int] = {}
+        self._told_at: dict[str, int] = {}
         self._homes = {person: chance.choice(_HOMES) for person in people} if homes else {}
 
     def opening(self) -> list[Sent]:
@@ -326,7 +327,10 @@ class Traffic:
 
     def _profile(self, person: str) -> Sent:
         zone = self._chance.choice(["UTC", "Etc/GMT+1", "Asia/Kolkata"])
-        profile: Json = {"person": person, "at": self._written(), "time_zone": zone}
+        # Of two with one time either may count when they are read again.
+        at = max(self._now(), self._told_at.get(person, 0) + 1)
+        self._told_at[person] = at
+        profile: Json = {"person": person, "at": self._format(at), "time_zone": zone}
         if self._chance.random() < 0.5:
             profile["comfort"] = {"max_per_week": self._chance.choice([2, 5])}
         elif self._chance.random() < 0.6:

@@ -93,20 +93,21 @@ def _of_the_person(
     if "quiet_hours" not in category.skips and not rules.open_to(message, at, zone):
         found.add("quiet_hours")
     found |= pressed(rules, message, at, known.sends, known.taken, profile)
-    score = _score(rules, message, when, known)
+    score = score_known(rules, message, when, known)
     if score is not None and "intrusiveness" not in category.skips and score.above > when.doubt:
         found.add("too_intrusive")
     return found | _validity(rules, candidate, candidate.value, at)
 
 
-def _score(rules: Rules, message: Message, when: When, known: Known) -> Score | None:
+def score_known(rules: Rules, message: Message, when: When, known: Known) -> Score | None:
+    """Return the score of a variant on what is known."""
     said = (known.pressing, known.feedback, known.profile)
     return score_of(rules, message, when.at, when.now, *said)
 
 
 def _figures(rules: Rules, message: Message, decided: Decided, known: Known) -> str | None:
     """Say where the points that a decision shows, and those that are kept, are not ours."""
-    own = _score(rules, message, When(decided.at, decided.at), known)
+    own = score_known(rules, message, When(decided.at, decided.at), known)
     value = decided.value
     if own is None:
         return None

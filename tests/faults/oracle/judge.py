@@ -35,6 +35,8 @@ class Report:
     releases: int
     repeated_releases: int
     repeated_decisions: int
+    excused: list[str]
+    """What withheld more than topics explain, and what a release explains that was taken back."""
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
@@ -44,7 +46,8 @@ class Report:
             f" again: {self.repeated_releases} released, {self.repeated_decisions} decisions"
         )
         codes = ", ".join(f"{count} {name}" for name, count in sorted(self.codes.items()))
-        return "\n".join([head, f"codes: {codes}", *self.defects])
+        excused = [f"excused: {one}" for one in self.excused]
+        return "\n".join([head, f"codes: {codes}", *excused, *self.defects])
 
 
 def examine(book: Book, bounds: Bounds, ended: int) -> Report:
@@ -56,8 +59,10 @@ def examine(book: Book, bounds: Bounds, ended: int) -> Report:
     releases = sum(len(lines) for lines in book.released.values())
     released = sum(bool(one.releases) for _, one in said)
     decisions = sum(len(one.decisions) for _, one in said)
+    excused: list[str] = []
     return Report(
-        defects=list(_defects(book, said, bounds, ended)),
+        defects=list(_defects(book, said, bounds, ended, excused)),
+        excused=excused,
         candidates=len(said),
         decisions=decisions,
         outcomes=dict(outcomes),
@@ -71,7 +76,11 @@ def examine(book: Book, bounds: Bounds, ended: int) -> Report:
 
 
 def _defects(
-    book: Book, said: list[tuple[Candidate, Said]], bounds: Bounds, ended: int
+    book: Book,
+    said: list[tuple[Candidate, Said]],
+    bounds: Bounds,
+    ended: int,
+    excused: list[str],
 ) -> Iterator[str]:
     yield from defects_of_records(book)
     yield from person_of_each(said)
@@ -81,5 +90,5 @@ def _defects(
         yield from overdue(book, candidate, one, ended)
         people[candidate.person].append((candidate, one))
     for mine in people.values():
-        yield from wrong_decisions(book, mine, bounds)
+        yield from wrong_decisions(book, mine, bounds, excused)
     yield from wrong_households(book, said)

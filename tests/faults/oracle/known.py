@@ -42,6 +42,10 @@ class Known:
         self._at_first = at_first
         self.sends = sends
 
+    def besides(self, hidden: Sequence[Send]) -> Known:
+        """Return the same with some releases more."""
+        return Known(self._streams, [*self.sends, *hidden], self._at_first)
+
     def of(self, topic: str) -> list[Json]:
         """Return the facts of a stream that were applied, in the order of the stream."""
         return [fact.value for fact in self._streams[topic]]

@@ -13,6 +13,9 @@ from tests.faults.oracle.rules import Message, Rules
 TOLERANCE = 1e-9
 """Points by which sums of floating-point numbers may differ when they are added another way."""
 
+LOUDEST = 20.0 * 1.6 * 1.8 * 1.5 * 2.0
+"""The most points that one variant can add."""
+
 _LOUDNESS = {"call": 1.0, "sms": 0.7, "push": 0.5, "email": 0.3, "in_app": 0.2}
 _DEPTHS = {
     "segment": 1,
