@@ -301,7 +301,7 @@ class Traffic:
     def _make_consent(self) -> Sent:
         action = self._chance.choice(
             ["grant"] * 4
-            + ["withdraw", "withdraw", "refuse", "object", "object", "unobject"]
+            + ["withdraw", "withdraw", "refuse", "object", "object", "unobject", "unobject"]
             + ["pause", "pause", "resume"]
         )
         change: Json = {"action": action, "purpose": "marketing"}
