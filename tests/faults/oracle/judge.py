@@ -91,4 +91,4 @@ def _defects(
         people[candidate.person].append((candidate, one))
     for mine in people.values():
         yield from wrong_decisions(book, mine, bounds, excused)
-    yield from wrong_households(book, said)
+    yield from wrong_households(book, said, excused)
