@@ -50,6 +50,10 @@ NAMED = {
     "::test_nothing_lost_a_log_that_ends_before_what_was_read_is_read_from_its_start",
     "large-record-repeats-all-others": "tests/stream/test_producer.py"
     "::test_what_only_this_topic_finds_too_large_is_refused_and_all_else_is_taken",
+    "household-given-back-by-whoever-was-overtaken": "tests/service/test_households.py"
+    "::test_never_above_a_cap_of_a_household_under_any_interleaving",
+    "late-word-stays-while-the-ledger-is-away": "tests/stream/test_publisher.py"
+    "::test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_ledger_is_away",
     "clock-not-looked-at": "tests/stream/test_clock_watch.py"
     "::test_fail_closed_wall_time_that_was_moved_is_not_believed",
     "lost-writes-not-missed": "tests/faults/test_ledger_watch.py"
