@@ -227,10 +227,14 @@ class _Worker:
         return duties
 
     async def _do(self, duty: Duty) -> None:
-        """Do *duty* for ever; when it fails, so does the worker."""
+        """Do *duty* for ever; when it fails before the worker stops, so does the worker."""
         try:
             await duty()
         except Exception as error:
+            if self._app.should_stop:
+                # The client is closed under it, while the worker stops in order.
+                log.info("a duty ended as the worker stops: %r", error)
+                return
             log.exception("a duty failed")
             await self._app.crash(error)
 

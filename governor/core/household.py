@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 import msgspec
 
 from governor.core.instant import DAY, MINUTE
-from governor.core.standing import REFUNDED, SENT, Entry, Standing
+from governor.core.standing import RECOUNTED, REFUNDED, SENT, Entry, Standing
 
 replace = msgspec.structs.replace
 
@@ -90,7 +90,10 @@ def settle(
         known = next((slot for slot in mine if slot.hold is None), None)
         told = _slot(person, entry, standing.version)
         same = known is not None and replace(known, seq=told.seq) == told
-        after.append(known if known is not None and same else told)
+        # What was given back and taken again looks as before, to who would still give it back.
+        if known is None or not same or entry.settled == RECOUNTED:
+            known = told
+        after.append(known)
     if len(after) == len(mine) and set(after) == set(mine):
         return household
     return _changed(household, (*(slot for slot in household.slots if slot.id != id), *after))

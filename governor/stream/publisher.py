@@ -130,8 +130,6 @@ class Publisher:
             try:
                 resolutions = await self.parts.governor.published(resolutions)
             except LedgerUnavailable as error:
-                if not alive():
-                    return
                 await self.wait_for_ledger(error)
             else:
                 await self._send(self.parts.writer.waiting(resolutions), alive)

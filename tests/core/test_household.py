@@ -15,7 +15,7 @@ from governor.core.household import (
     slot_id,
 )
 from governor.core.instant import DAY, MINUTE
-from governor.core.standing import REFUNDED, Entry, Standing
+from governor.core.standing import RECOUNTED, REFUNDED, Entry, Standing
 
 NOW = 1_000 * DAY
 
@@ -63,6 +63,14 @@ def test_what_a_later_version_has_told_stays() -> None:
     home = settled(Household(), 9, entry(settled=REFUNDED))
     assert settled(home, 7, entry()) is home
     assert shown(settled(home, 10, entry())) == [(10, False, False)]
+
+
+def test_never_above_a_cap_what_was_taken_again_is_not_given_back_by_who_comes_too_late() -> None:
+    home = settled(Household(), 5, entry())
+    again = settled(home, 9, entry(settled=RECOUNTED))
+    assert settled(again, 7, entry(settled=REFUNDED)) is again
+    assert shown(again) == [(9, False, False)]
+    assert settled(again, 9, entry(settled=RECOUNTED)) is again
 
 
 def test_a_release_to_another_household_takes_no_slot_here() -> None:

@@ -98,3 +98,31 @@ def test_a_message_that_gathers_may_be_taken_back_and_the_urgent_go_at_once(
     waited = instant(judged["decided_at"]) - instant(first["created_at"])
     assert WINDOW <= waited < WINDOW + 4
     assert len(stage.decisions(person)) == 3
+
+
+def test_who_loses_a_slot_of_their_household_is_outranked_by_their_own_and_waits_for_others(
+    make_stage: MakeStage,
+) -> None:
+    home = {"id": "home", "match": {"category": "promotional"}, "per": ["household"]}
+    cap = home | {"limit": 1, "window": "24h", "at_cap": "defer"}
+    section = {"window": "4s", "losers": "suppress"}
+    stage = make_stage(policy(caps=[cap], arbitration=section))
+    for worker in [stage.worker(), stage.worker()]:
+        worker.wait_until_ready()
+    ann, bob = people("home", 2)
+    house = {"household": f"h-{ann}"}
+    stage.tell(topics.CONSENTS, consent(ann), consent(bob))
+    lesser = candidate(ann, "m-40", priority=40, **house)
+    better = candidate(ann, "m-90", priority=90, **house)
+    stage.tell(topics.CANDIDATES, lesser, better)
+    went, lost = stage.final(ann, "m-90"), stage.final(ann, "m-40")
+    # A window is one person's: his closes after hers, whatever his message is worth.
+    stage.tell(topics.CANDIDATES, candidate(bob, "m-95", priority=95, **house))
+    assert (went["outcome"], went["code"]) == ("release", None)
+    assert (lost["outcome"], lost["code"]) == ("suppress", "outranked")
+    assert went["decided_at"] == lost["decided_at"]
+    other = stage.decision(bob, "m-95")
+    assert (other["outcome"], other["code"], other["final"]) == ("defer", "household_cap", False)
+    frees = instant(went["decided_at"]) + 24 * 3600
+    assert frees <= instant(other["eligible_at"]) < frees + 1
+    assert [one["id"] for one in stage.released()] == ["m-90"]

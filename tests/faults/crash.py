@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -36,7 +36,7 @@ from tests.e2e.worker import Worker
 from tests.faults.crash_traffic import Json, Sent, Traffic, policy
 from tests.faults.crash_worker import POINTS, SHARED_POINTS
 from tests.faults.oracle import Book, Bounds, Line, Report, Rules, examine
-from tests.faults.oracle.records import DECISIONS, INPUTS, OUTPUTS, RELEASED
+from tests.faults.oracle.records import INPUTS, OUTPUTS, RELEASED
 from tests.servers import KafkaServer, RedisServer
 
 COMMAND = [sys.executable, "-m", "tests.faults.crash_worker"]
@@ -44,6 +44,7 @@ BOUNDS = Bounds(applied_within=60_000)
 TICK = 0.1
 GRACE = 6.0
 REST_WITHIN = 120.0
+_WORDS = 6_000
 _HOW = ["kill"] * 6 + ["freeze"] * 3 + ["stop"] * 2
 
 
@@ -57,7 +58,8 @@ class Outcome:
     seconds: float
     sent_once: int = 0
     dropped: int = 0
-    refused_for_households: int = 0
+    last_words: list[str] = field(default_factory=list)
+    """What workers said that ended by themselves, with another code than 0."""
 
     def __str__(self) -> str:
         what = ", ".join(f"{count} {name}" for name, count in sorted(self.disturbances.items()))
@@ -96,6 +98,7 @@ class CrashRun:
         self._static = self._chance.random() < 0.5
         self._read = {RELEASED: 0, "outreach.decisions": 0}
         self.disturbances: Counter[str] = Counter()
+        self.last_words: list[str] = []
 
     def run(self, seconds: float, crashes: int) -> None:
         """Go on until the time is over and there were enough crashes, then come to rest."""
@@ -184,6 +187,9 @@ class CrashRun:
     def _note(self, member: Member) -> None:
         code = member.worker.process.returncode
         known = {-signal.SIGKILL: "kill", 0: "end in order"}
+        if code not in known:
+            words = member.worker.words[-_WORDS:]
+            self.last_words.append(f"{member.name}, {member.planned}: exit {code}\n{words}")
         self.disturbances[known.get(code, f"exit {code}")] += 1
 
     # --- the end
@@ -294,11 +300,11 @@ def crash(
         ended = time.time_ns() // 1_000_000 - round(GRACE * 1_000)
         lines = read_topics(brokers, stage.prefix)
         unlike = asyncio.run(unlike_the_topics(stage)) if homes else []
+    (folder / "topics").write_bytes(pickle.dumps((lines, rules, stage.prefix, ended)))
     report = examine(Book(lines, Rules(rules), stage.prefix), BOUNDS, ended)
     report.defects.extend(unlike)
     outcome = Outcome(seed, report, run.disturbances, time.monotonic() - began)
-    told = [json.loads(line.value or b"{}") for line in lines if line.topic == DECISIONS]
-    outcome.refused_for_households = sum(one["code"] == "household_cap" for one in told)
+    outcome.last_words = run.last_words
     once = Once()
     for line in (line for line in lines if line.topic == RELEASED):
         if once.is_new(line.key, line.headers):
@@ -341,13 +347,16 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--homes", action="store_true", help="people share households")
     parser.add_argument("--mutation", default="", help="break the product first")
+    parser.add_argument("--logs", type=Path, help="an empty folder to keep logs and topics in")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    with servers() as (kafka, redis), tempfile.TemporaryDirectory() as folder:
+    with servers() as (kafka, redis), tempfile.TemporaryDirectory() as scratch:
+        folder = options.logs or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         outcome = crash(
             kafka.bootstrap,
             redis.url,
-            Path(folder),
+            folder,
             options.seed,
             seconds=options.seconds,
             crashes=options.crashes,
@@ -356,6 +365,7 @@ def main() -> int:
             homes=options.homes,
         )
     print(outcome)
+    print(*outcome.last_words, sep="\n\n")
     return 1 if outcome.report.defects else 0
 
 

@@ -23,6 +23,11 @@ _WEIGHTS = {
 }
 _KINDS = ["promotional"] * 6 + ["service"] * 2 + ["transactional"] * 2
 _FAILURES = ["bounced", "failed"]
+_LESSONS = ["dismissed", "dismissed", "too_much", "clicked", "converted", "replied"]
+_ATTRIBUTES = ["segment", "browsing_history", "name", "location", "health", "shoe_size"]
+_SOURCES = ["declared", "observed", "third_party", "inferred", None]
+_TECHNIQUES = ["urgency", "urgency", "scarcity", "social_proof"]
+_OFFERS = [12_000, 40_000, 40_000, 40_000]
 
 
 class Sent(NamedTuple):
@@ -77,7 +82,7 @@ def _policy(local: datetime, zone: str) -> Json:
             "transactional": {
                 "purpose": "contract",
                 "basis": ["contract"],
-                "skips": ["caps", "quiet_hours"],
+                "skips": ["caps", "quiet_hours", "intrusiveness"],
                 "counts": False,
                 "quota": {"limit": 3, "window": "20s", "at_quota": "defer"},
             },
@@ -118,6 +123,19 @@ def _policy(local: datetime, zone: str) -> Json:
         "quiet_hours": [
             {"id": "calls", "match": {"channel": "call"}, "allow": {"mon-sun": allow}},
         ],
+        "intrusiveness": {
+            "ceiling": 36,
+            "half_life": "10s",
+            "comfort": {"low": 15, "normal": 36, "high": 50},
+            "edge": "20s",
+            "repeat": {"window": "15s"},
+            "learned": {"half_life": "60s"},
+        },
+        "persuasion": {
+            "urgency": {"needs": "offer_ends_at"},
+            "budget": {"limit": 2, "window": "15s"},
+            "vulnerable": ["debt"],
+        },
         "review": {
             "rules": [{"id": "seen", "when": {"campaign": "reviewed"}}],
             "deadline": "15s",
@@ -143,6 +161,8 @@ class Traffic:
         self._owner: dict[str, str] = {}
         self._replied: set[str] = set()
         self._held: list[Json] = []
+        self._offers: dict[str, int] = {}
+        self._told_at: dict[str, int] = {}
         self._homes = {person: chance.choice(_HOMES) for person in people} if homes else {}
 
     def opening(self) -> list[Sent]:
@@ -172,9 +192,11 @@ class Traffic:
             return []
         self._replied.add(released["id"])
         draw = self._chance.random()
-        if draw < 0.55:
+        if draw < 0.35:
             return []
-        if draw < 0.75:
+        if draw < 0.55:
+            kinds = [self._chance.choice(_LESSONS)]
+        elif draw < 0.75:
             kinds = [self._chance.choice(_FAILURES)]
         elif draw < 0.9:
             kinds = [self._chance.choice(_FAILURES), "delivered", "bounced"]
@@ -231,14 +253,42 @@ class Traffic:
         if self._chance.random() < 0.3:
             channels = self._chance.sample(["push", "email", "call", "sms"], 2)
             made["variants"] = [
-                {"id": f"v{number}", "channel": channel, "content": {"for": channel}}
+                {
+                    "id": f"v{number}",
+                    "channel": channel,
+                    "content": {"for": channel},
+                    **self._manner(made["campaign"]),
+                }
                 for number, channel in enumerate(channels)
             ]
         else:
             made["channel"] = self._chance.choice(["email", "email", "push", "push", "sms", "call"])
+            made |= self._manner(made["campaign"])
         if self._homes and self._chance.random() < 0.8:
             home = self._homes[made["person"]]
             made["household"] = home if self._chance.random() < 0.9 else self._chance.choice(_HOMES)
+        return made
+
+    def _manner(self, campaign: str) -> Json:
+        """Return how personal a variant is and how it presses; most offers end as said before."""
+        made: Json = {}
+        if self._chance.random() < 0.5:
+            names = self._chance.sample(_ATTRIBUTES, self._chance.choice([1, 1, 2]))
+            sources = [self._chance.choice(_SOURCES) for _ in names]
+            made["uses"] = [
+                {"attribute": name} if source is None else {"attribute": name, "source": source}
+                for name, source in zip(names, sources, strict=True)
+            ]
+        if self._chance.random() < 0.3:
+            made["justification"] = "because you asked"
+        if self._chance.random() < 0.4:
+            made["techniques"] = [self._chance.choice(_TECHNIQUES)]
+            if self._chance.random() < 0.9:
+                offer = self._offers.get(campaign, 0)
+                if offer < self._now() or self._chance.random() < 0.1:
+                    offer = self._now() + self._chance.choice(_OFFERS)
+                    self._offers[campaign] = offer
+                made["offer_ends_at"] = self._format(offer)
         return made
 
     def _send_candidate(self, topic: str, made: Json) -> Sent:
@@ -251,7 +301,7 @@ class Traffic:
     def _make_consent(self) -> Sent:
         action = self._chance.choice(
             ["grant"] * 4
-            + ["withdraw", "withdraw", "refuse", "object", "object", "unobject"]
+            + ["withdraw", "withdraw", "refuse", "object", "object", "unobject", "unobject"]
             + ["pause", "pause", "resume"]
         )
         change: Json = {"action": action, "purpose": "marketing"}
@@ -277,9 +327,17 @@ class Traffic:
 
     def _profile(self, person: str) -> Sent:
         zone = self._chance.choice(["UTC", "Etc/GMT+1", "Asia/Kolkata"])
-        profile: Json = {"person": person, "at": self._written(), "time_zone": zone}
+        # Of two with one time either may count when they are read again.
+        at = max(self._now(), self._told_at.get(person, 0) + 1)
+        self._told_at[person] = at
+        profile: Json = {"person": person, "at": self._format(at), "time_zone": zone}
         if self._chance.random() < 0.5:
             profile["comfort"] = {"max_per_week": self._chance.choice([2, 5])}
+        elif self._chance.random() < 0.6:
+            profile["comfort"] = {"level": self._chance.choice(["low", "normal", "high"])}
+        if self._chance.random() < 0.15:
+            frail: list[Json] = [{"vulnerabilities": ["debt"]}, {"minor": True}]
+            profile |= self._chance.choice(frail)
         if self._homes:
             profile["household"] = self._homes[person]
         return self._record("people.profiles", person, profile)

@@ -15,20 +15,21 @@ from typing import Any
 import msgspec
 
 from governor import service
-from governor.core import facts, model, person
+from governor.core import facts, model, person, score
+from governor.core.comfort import factor_of
 from governor.core.hours import Hours
 from governor.core.household import Household
-from governor.core.instant import HOUR, SECOND
-from governor.core.policy import Cap
-from governor.core.rules import caps, consent
+from governor.core.instant import DAY, HOUR, SECOND
+from governor.core.policy import Cap, Policy
+from governor.core.rules import caps, consent, persuasion
 from governor.core.shared import Shared
 from governor.core.sharing import Sharing
 from governor.core.standing import RECOUNTED, REFUNDED, SENT, STRANGER, ControlState, Judged
-from governor.core.verdict import Outcome, Verdict
+from governor.core.verdict import Outcome, Score, Verdict
 from governor.households import Households
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
-from governor.ledger.protocol import Change, HouseholdChange
+from governor.ledger.protocol import Change, HouseholdChange, LedgerUnavailable
 from governor.ledger.redis import RedisLedger
 from governor.service import Governor
 from governor.stream import publisher
@@ -49,6 +50,10 @@ NAMED = {
     "::test_nothing_lost_a_log_that_ends_before_what_was_read_is_read_from_its_start",
     "large-record-repeats-all-others": "tests/stream/test_producer.py"
     "::test_what_only_this_topic_finds_too_large_is_refused_and_all_else_is_taken",
+    "household-given-back-by-whoever-was-overtaken": "tests/service/test_households.py"
+    "::test_never_above_a_cap_of_a_household_under_any_interleaving",
+    "late-word-stays-while-the-ledger-is-away": "tests/stream/test_publisher.py"
+    "::test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_ledger_is_away",
     "clock-not-looked-at": "tests/stream/test_clock_watch.py"
     "::test_fail_closed_wall_time_that_was_moved_is_not_believed",
     "lost-writes-not-missed": "tests/faults/test_ledger_watch.py"
@@ -392,6 +397,93 @@ def controls_read_again_count_again() -> None:
         _patch(place, "apply_control", forgetful)
 
 
+# --- how much, and how it presses
+
+
+@mutation
+def half_life_ignored() -> None:
+    """What was sent presses on as on the first day, whatever half-life the policy names."""
+
+    def endless(init: Any) -> Any:
+        def begin(self: Governor, policy: Policy, *more: Any, **other: Any) -> None:
+            section = policy.intrusiveness
+            if section is not None:
+                section = section.model_copy(update={"half_life": 365 * DAY})
+            init(self, policy.model_copy(update={"intrusiveness": section}), *more, **other)
+
+        return begin
+
+    _patch(Governor, "__init__", endless)
+
+
+@mutation
+def ceiling_compared_before_adding() -> None:
+    """A message goes while what presses already is below the ceiling, however much it adds."""
+
+    def hasty(reckon: Any) -> Any:
+        def without(self: score.Scale, at: int) -> Score:
+            found: Score = reckon(self, at)
+            return _replace(found, after=found.pressure)
+
+        return without
+
+    _patch(score.Scale, "score", hasty)
+
+
+@mutation
+def bounced_presses_on() -> None:
+    """What did not arrive presses as if it had."""
+    _patch(score, "counted", lambda _: lambda log: [one for one in log if one.counts])
+
+
+@mutation
+def nothing_learned() -> None:
+    """Complaints, dismissals and clicks leave the ceiling where it is."""
+    _patch(facts, "learn", lambda _: lambda section, known, kind, at: known)
+
+
+@mutation
+def clicks_raise_what_was_said() -> None:
+    """What is learned raises the ceiling of people who said how much they want."""
+
+    def raised(ceiling_of: Any) -> Any:
+        def ask(section: Any, standing: Any, at: int) -> float:
+            factor = factor_of(section, standing, at)
+            said = standing.profile is not None and standing.profile.comfort.level is not None
+            ceiling: float = ceiling_of(section, standing, at)
+            return ceiling * max(factor, 1.0) if said else ceiling
+
+        return ask
+
+    _patch(score, "ceiling_of", raised)
+
+
+@mutation
+def budget_counts_what_was_given_back() -> None:
+    """A message that bounced uses up the budget."""
+    _patch(persuasion, "REFUNDED", lambda _: None)
+
+
+@mutation
+def budget_of_what_counts_alone() -> None:
+    """What enters no cap does not enter the budget either."""
+
+    def narrow(budget: Any) -> Any:
+        def judge(case: Any, *more: Any) -> Any:
+            log = tuple(one for one in case.standing.log if one.counts)
+            return budget(_replace(case, standing=_replace(case.standing, log=log)), *more)
+
+        return judge
+
+    _patch(persuasion, "_budget", narrow)
+
+
+@mutation
+def offer_prolonged() -> None:
+    """Whoever was told once when an offer ends is told another time the next time."""
+    _patch(persuasion, "_first_offer", lambda _: lambda case, at: None)
+
+
 # --- what waits
 
 
@@ -471,6 +563,24 @@ def late_word_on_what_waits_stays() -> None:
         return let_go
 
     _patch(Governor, "published", deaf)
+
+
+@mutation
+def late_word_stays_while_the_ledger_is_away() -> None:
+    """Whoever says too late that a message waits asks the ledger once, and no more if not ours."""
+
+    async def once(self: Any, resolutions: Any, alive: Any) -> None:
+        while resolutions:
+            try:
+                resolutions = await self.parts.governor.published(resolutions)
+            except LedgerUnavailable as error:
+                if not alive():
+                    return
+                await self.wait_for_ledger(error)
+            else:
+                await self._send(self.parts.writer.waiting(resolutions), alive)
+
+    _patch(publisher.Publisher, "_let_go", lambda _: once)
 
 
 # --- repeats

@@ -3,7 +3,8 @@
 `python -m tests.faults.odd_worker` runs what `governor run` runs. ODD names a folder: in it the
 file `clock` says by how many ms wall time is off, `ledger-clock` the same of what Redis says, and
 while there is a file `freeze` no candidate is ever done with. PATIENCE is for how many seconds it
-believes that it is well, and doubts a clock that was moved.
+believes that it is well, and doubts a clock that was moved. With a file `stumble` one of its duties
+fails when the worker has begun to stop.
 """
 
 from __future__ import annotations
@@ -62,10 +63,24 @@ def _lose_patience(within: float) -> None:
     duties._WATCH_EVERY = _POLICY_EVERY
 
 
+def _stumble(folder: Path) -> None:
+    follow = bootstrap._Worker._follow_others
+
+    async def following(self: bootstrap._Worker) -> None:
+        if not (folder / "stumble").exists():
+            await follow(self)
+        while not self._app.should_stop:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_POLICY_EVERY / 10)
+        raise RuntimeError("the client is gone")
+
+    bootstrap._Worker._follow_others = following  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     odd = Path(os.environ["ODD"])
     _move_clocks(odd)
     _freeze(odd)
+    _stumble(odd)
     _lose_patience(float(os.environ["PATIENCE"]))
     sys.argv[1:] = ["run"]
     main()

@@ -127,3 +127,13 @@ def test_a_worker_that_is_frozen_at_its_work_says_so_and_ends_itself(
         made.begin(traffic=False)
         made.wait_until_reached(names)
         made.at_rest()
+
+
+def test_a_worker_that_stops_in_order_ends_with_0_though_the_client_is_closed_under_a_duty(
+    kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with ground(kafka.bootstrap, redis_server, tmp_path, 34) as made:
+        (tmp_path / "stumble").write_text("")
+        worker = begin(made, tmp_path, patience=30.0)
+        assert worker.stop() == 0
+        assert "the client is gone" in worker.words

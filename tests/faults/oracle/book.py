@@ -23,6 +23,7 @@ _NEEDED = {
     records.REVIEWS: ("id", "person", "at", "message", "reviewer", "answer"),
     records.CONTROL: ("id", "at", "by", "action"),
 }
+_OF_A_VARIANT = ("channel", "uses", "techniques", "offer_ends_at", "justification", "content")
 _CANDIDATE = ("id", "person", "campaign", "category", "created_at")
 
 
@@ -150,15 +151,23 @@ class Book:
 def variants_of(candidate: Json) -> list[Json]:
     """Return the variants of a candidate, the short form widened."""
     if "channel" in candidate:
-        return [{"id": "only", "channel": candidate["channel"]}]
+        said = {name: candidate[name] for name in _OF_A_VARIANT if name in candidate}
+        return [{"id": "only", **said}]
     variants: list[Json] = candidate["variants"]
     return variants
 
 
-def message_of(candidate: Json, channel: str) -> Message:
-    """Return what the rules look at when *candidate* goes out on *channel*."""
-    topic, priority = candidate.get("topic"), candidate.get("priority", 50)
-    return Message(candidate["category"], candidate["campaign"], channel, topic, priority)
+def message_of(candidate: Json, variant: str) -> Message:
+    """Return what the rules look at when *candidate* goes out as the *variant* of this id."""
+    [named] = [one for one in variants_of(candidate) if one["id"] == variant]
+    return Message(
+        candidate["category"],
+        candidate["campaign"],
+        named["channel"],
+        candidate.get("topic"),
+        candidate.get("priority", 50),
+        named,
+    )
 
 
 def _named(line: Line, name: str) -> str:

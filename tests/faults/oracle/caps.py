@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.faults.oracle.records import Json, duration, moment
@@ -20,6 +20,8 @@ class Send:
     seq: int
     message: Message
     counts: bool
+    exposure: float
+    """As it was decided; that it was right then is looked at with the decision."""
 
 
 def settled(feedback: Iterable[Json]) -> dict[str, str]:
@@ -38,14 +40,15 @@ def reached(
     rules: Rules,
     message: Message,
     at: int,
-    before: Sequence[Send],
-    slots: Mapping[str, str],
+    taken: Sequence[Send],
     signs: Sequence[Json],
     profile: Json | None,
 ) -> set[str]:
-    """Return the codes of the caps that a further release at *at* would break."""
+    """Return the codes of the caps that a further release at *at* would break.
+
+    *taken* are the releases that were not given back.
+    """
     category = rules.categories[message.category]
-    taken = [one for one in before if slots.get(one.id) != "given back"]
     zone = (profile or {}).get("time_zone") or rules.zone
     codes = set()
     if category.quota is not None:

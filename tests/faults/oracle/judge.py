@@ -29,11 +29,14 @@ class Report:
     candidates: int
     decisions: int
     outcomes: dict[str, int]
+    codes: dict[str, int]
     waiting: int
     letters: int
     releases: int
     repeated_releases: int
     repeated_decisions: int
+    excused: list[str]
+    """What withheld more than topics explain, and what a release explains that was taken back."""
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
@@ -42,21 +45,28 @@ class Report:
             f" {self.waiting} wait, {self.letters} dead letters, {self.releases} released,"
             f" again: {self.repeated_releases} released, {self.repeated_decisions} decisions"
         )
-        return "\n".join([head, *self.defects])
+        codes = ", ".join(f"{count} {name}" for name, count in sorted(self.codes.items()))
+        excused = [f"excused: {one}" for one in self.excused]
+        return "\n".join([head, f"codes: {codes}", *excused, *self.defects])
 
 
 def examine(book: Book, bounds: Bounds, ended: int) -> Report:
     """Judge a run that had come to rest at *ended* (ms): what was due before must be done."""
     said = [(one, said_of(book, one.id)) for one in book.candidates.values()]
-    outcomes = Counter(decided.value["outcome"] for _, one in said for decided in one.decisions)
+    values = [decided.value for _, one in said for decided in one.decisions]
+    outcomes = Counter(value["outcome"] for value in values)
+    codes = Counter(value["code"] for value in values if value["code"] is not None)
     releases = sum(len(lines) for lines in book.released.values())
     released = sum(bool(one.releases) for _, one in said)
     decisions = sum(len(one.decisions) for _, one in said)
+    excused: list[str] = []
     return Report(
-        defects=list(_defects(book, said, bounds, ended)),
+        defects=list(_defects(book, said, bounds, ended, excused)),
+        excused=excused,
         candidates=len(said),
         decisions=decisions,
         outcomes=dict(outcomes),
+        codes=dict(codes),
         waiting=sum(bool(one.decisions) and not one.last.value["final"] for _, one in said),
         letters=len(book.letters),
         releases=released,
@@ -66,7 +76,11 @@ def examine(book: Book, bounds: Bounds, ended: int) -> Report:
 
 
 def _defects(
-    book: Book, said: list[tuple[Candidate, Said]], bounds: Bounds, ended: int
+    book: Book,
+    said: list[tuple[Candidate, Said]],
+    bounds: Bounds,
+    ended: int,
+    excused: list[str],
 ) -> Iterator[str]:
     yield from defects_of_records(book)
     yield from person_of_each(said)
@@ -76,5 +90,5 @@ def _defects(
         yield from overdue(book, candidate, one, ended)
         people[candidate.person].append((candidate, one))
     for mine in people.values():
-        yield from wrong_decisions(book, mine, bounds)
-    yield from wrong_households(book, said)
+        yield from wrong_decisions(book, mine, bounds, excused)
+    yield from wrong_households(book, said, excused)

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from tests.faults.oracle import records
 from tests.faults.oracle.book import Book, Candidate, Fact, message_of
 from tests.faults.oracle.caps import Send
-from tests.faults.oracle.known import GROUPS, Group, Known, Reach
+from tests.faults.oracle.groups import GROUPS, Group
+from tests.faults.oracle.known import Known, Reach
 from tests.faults.oracle.records import Json
+from tests.faults.oracle.taken_back import Slow, explains, hidden_at, slow_ones
 from tests.faults.oracle.verdicts import Decided, Said
 
 _AT_MOST = 50_000
+_TRIES = 5_000
 _CLOCKS_DIFFER = 1_000
 
 Streams = Mapping[str, Sequence[Fact]]
@@ -54,9 +57,12 @@ class Step:
 
 
 def wrong_decisions(
-    book: Book, mine: Sequence[tuple[Candidate, Said]], bounds: Bounds
+    book: Book, mine: Sequence[tuple[Candidate, Said]], bounds: Bounds, excused: list[str]
 ) -> Iterator[str]:
-    """Yield what is wrong with the decisions on one person's messages."""
+    """Yield what is wrong with the decisions on one person's messages.
+
+    Into *excused* goes what only a release explains that was taken back.
+    """
     person = mine[0][0].person
     streams: dict[str, Sequence[Fact]] = dict(book.facts[person])
     streams[records.CONTROL] = book.controls
@@ -65,7 +71,8 @@ def wrong_decisions(
     if len(set(seqs)) < len(seqs):
         yield f"one-verdict: {person}: two decisions have one seq: {seqs}"
     yield from _early(book, steps)
-    searches = [Search(book, group, streams) for group in GROUPS]
+    slow = slow_ones([(candidate, said.decisions) for candidate, said in mine])
+    searches = [Search(book, group, streams, slow, excused) for group in GROUPS]
     sends: list[Send] = []
     for step in steps:
         for search in searches:
@@ -81,12 +88,21 @@ def wrong_decisions(
 class Search:
     """Follows for one group of topics how far they may have been applied, the least that fits."""
 
-    def __init__(self, book: Book, group: Group, streams: Streams) -> None:
+    def __init__(
+        self,
+        book: Book,
+        group: Group,
+        streams: Streams,
+        slow: Sequence[Slow],
+        excused: list[str],
+    ) -> None:
         self._rules = book.rules
         self._group = group
         self._streams = {topic: streams.get(topic, ()) for topic in group.topics}
         self._frontier: set[Reach] = {(0,) * len(group.topics)}
         self._at_first: dict[str, Reach] = {}
+        self._slow = slow
+        self._excused = excused
 
     def step(self, step: Step, sends: Sequence[Send]) -> Iterator[str]:
         """Take a decision; yield what is wrong with it when no reach makes it right."""
@@ -96,7 +112,8 @@ class Search:
         fitting: set[Reach] = set()
         complaints: list[str] = []
         starts = {_join(one, least) for one in self._frontier}
-        for reach in _reaches(starts, most):
+        reaches = _reaches(starts, most)
+        for reach in reaches:
             if any(_below(one, reach) for one in fitting):
                 continue
             complaint = self._complaint(step, reach, sends)
@@ -104,18 +121,35 @@ class Search:
                 fitting.add(reach)
             else:
                 complaints.append(complaint)
+        if not fitting and (excused := self._excusing(step, reaches, sends)):
+            self._excused.append(f"{complaints[0]}: {step.words}")
+            fitting = excused
         self._at_first.setdefault(step.candidate.id, most)
         self._frontier = fitting or starts
         if not fitting:
             yield from (f"{complaint}: {step.words}" for complaint in complaints[:1])
 
+    def _excusing(self, step: Step, reaches: Sequence[Reach], sends: Sequence[Send]) -> set[Reach]:
+        """Return where releases that were taken back make the decision right."""
+        about = (self._group, self._rules, step.candidate, step.decided)
+        choices = hidden_at(self._rules, self._slow, step.candidate, step.decided)
+        tries = itertools.islice(itertools.product(choices, reaches), _TRIES)
+        return {
+            reach
+            for hidden, reach in tries
+            if explains(*about, self._known(step, reach, sends), hidden)
+        }
+
     def _complaint(self, step: Step, reach: Reach, sends: Sequence[Send]) -> str | None:
+        known = self._known(step, reach, sends)
+        return self._group.wrong(self._rules, step.candidate, step.decided, known)
+
+    def _known(self, step: Step, reach: Reach, sends: Sequence[Send]) -> Known:
         applied = {
             topic: facts[:count]
             for (topic, facts), count in zip(self._streams.items(), reach, strict=True)
         }
-        known = Known(applied, sends, self._at_first.get(step.candidate.id))
-        return self._group.wrong(self._rules, step.candidate, step.decided, known)
+        return Known(applied, sends, self._at_first.get(step.candidate.id))
 
 
 def _reaches(starts: set[Reach], most: Reach) -> list[Reach]:
@@ -191,6 +225,7 @@ def _beaten(step: Step, sends: Sequence[Send]) -> bool:
 
 def _send(step: Step) -> Send:
     value: Json = step.decided.value
-    message = message_of(step.candidate.value, value["channel"])
-    counts = bool(value["entry"]["counts"])
-    return Send(step.candidate.id, step.decided.at, step.decided.seq, message, counts)
+    message = message_of(step.candidate.value, value["variant"])
+    kept = value["entry"]
+    about = (bool(kept["counts"]), float(kept["exposure"]))
+    return Send(step.candidate.id, step.decided.at, step.decided.seq, message, *about)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.faults.oracle.records import Json, duration
+from tests.faults.oracle.records import Json, duration, instant
 
 CHANNELS = ("email", "sms", "push", "in_app", "web", "whatsapp", "call", "mail")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -27,6 +27,15 @@ class Message:
     channel: str
     topic: str | None
     priority: int = 50
+    variant: Json = field(default_factory=dict, compare=False)
+
+    @property
+    def techniques(self) -> list[str]:
+        return self.variant.get("techniques") or []
+
+    @property
+    def offer_ends_at(self) -> int | None:
+        return instant(self.variant.get("offer_ends_at"))
 
     def matched(self, match: Json) -> bool:
         return all(getattr(self, name) in _listed(wanted) for name, wanted in match.items())
@@ -47,6 +56,8 @@ class Rules:
     def __init__(self, document: Json) -> None:
         self.caps: list[Json] = document.get("caps", [])
         self.hours: list[Json] = document.get("quiet_hours", [])
+        self.intrusiveness: Json | None = document.get("intrusiveness")
+        self.persuasion: Json = document.get("persuasion", {})
         review = document.get("review", {})
         self.reviews: list[Json] = review.get("rules", [])
         self.deadline = duration(review.get("deadline", "24h"))
@@ -74,6 +85,14 @@ class Rules:
     @property
     def caps_of_households(self) -> list[Json]:
         return [cap for cap in self.caps if _by_household(cap)]
+
+    def bound(self, message: Message) -> list[Json]:
+        """Return the allowed hours that a message has to keep to."""
+        return [entry for entry in self.hours if message.matched(entry.get("match", {}))]
+
+    def open_to(self, message: Message, at: int, zone: str | None) -> bool:
+        """Tell whether all hours that bind a message are open at *at* in the person's zone."""
+        return all(is_open(entry["allow"], zone or self.zone, at) for entry in self.bound(message))
 
     def needs_review(self, message: Message) -> bool:
         return any(message.matched(rule["when"]) for rule in self.reviews)

@@ -22,13 +22,14 @@ def main() -> int:
     options = _options()
     logging.disable(logging.CRITICAL)
     seeds = range(options.first, options.first + options.runs)
-    began, bad, again = time.perf_counter(), 0, 0
+    began, bad, again, excused = time.perf_counter(), 0, 0, 0
     faults: Counter[str] = Counter()
     for played in _play(
         seeds, options.jobs, options.mutation, homes=options.homes or options.mutation in SHARED
     ):
         faults.update(played.faults)
         again += played.report.repeated_releases
+        excused += len(played.report.excused)
         if options.runs == 1:
             print(played.report)
         elif played.defects:
@@ -39,7 +40,7 @@ def main() -> int:
     took = time.perf_counter() - began
     print(
         f"{len(seeds)} runs from seed {options.first} in {took:.0f} s, {bad} bad,"
-        f" {sum(faults.values())} faults, {again} releases repeated"
+        f" {sum(faults.values())} faults, {again} releases repeated, {excused} decisions excused"
     )
     if options.faults:
         print("\n".join(f"{count:7} {name}" for name, count in sorted(faults.items())))

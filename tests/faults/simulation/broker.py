@@ -11,6 +11,7 @@ from governor.stream.fetch import Partition
 from governor.stream.producer import NotDeliveredError, Outgoing
 from tests.faults.oracle import Line
 from tests.faults.simulation.faults import Faults
+from tests.faults.simulation.loop import OWNER
 from tests.rebuild.kept import Kept
 
 
@@ -31,6 +32,8 @@ class Broker:
         self._single = frozenset(single)
         self._now = now
         self.logs: dict[Partition, list[Kept]] = defaultdict(list)
+        self.authors: dict[tuple[Partition, int], str] = {}
+        """Which process wrote a record."""
         self.group = Group()
 
     def count(self, topic: str) -> int:
@@ -42,6 +45,7 @@ class Broker:
     def append(self, record: Outgoing) -> None:
         place = Partition(record.topic, self.partition_of(record.topic, record.key))
         log = self.logs[place]
+        self.authors[place, len(log)] = OWNER.get()
         log.append(Kept(*place, len(log), self._now(), record.key, record.value, record.headers))
 
     def topic(self, name: str) -> list[Kept]:

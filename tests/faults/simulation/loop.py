@@ -25,7 +25,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._chance = chance
         self._moment = 0.0
-        self._dead: set[str] = set()
+        self.died: dict[str, float] = {}
         self._kept: dict[str, list[asyncio.Handle]] = {}
         self.steps = 0
 
@@ -40,7 +40,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def kill(self, owner: str) -> None:
         """End a process between two of its steps: nothing of it runs any more."""
-        self._dead.add(owner)
+        self.died.setdefault(owner, self._moment)
         self.freeze(owner)
 
     def freeze(self, owner: str) -> None:
@@ -49,12 +49,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def thaw(self, owner: str) -> None:
         """Let a frozen process go on."""
-        if owner not in self._dead:
+        if owner not in self.died:
             self._ready.extend(self._kept.pop(owner, ()))
 
     def bury(self) -> None:
         """End every task; what was killed must not be left to the garbage collector."""
-        self._dead.clear()
+        self.died.clear()
         for owner in list(self._kept):
             self.thaw(owner)
         with warnings.catch_warnings():

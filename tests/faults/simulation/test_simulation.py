@@ -14,6 +14,9 @@ import pytest
 from governor.core.policy import Policy
 from tests.faults.simulation.play import load, play
 
+EXCUSED = 2
+"""How many decisions of some runs may rest on a release that was taken back."""
+
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
@@ -32,6 +35,7 @@ def test_no_interleaving_and_no_crash_breaks_a_promise(policy: Policy, first: in
     runs = [play(seed, policy) for seed in range(first, first + 20)]
     found = {run.seed: run.defects[:3] for run in runs if run.defects}
     assert not found, f"python -m tests.faults.simulation --first {next(iter(found))}"
+    assert sum(len(run.report.excused) for run in runs) <= EXCUSED
     assert sum(run.report.outcomes.get("release", 0) for run in runs) > 20
 
 
@@ -50,6 +54,7 @@ def test_no_interleaving_gives_a_household_more_than_its_caps(first: int) -> Non
     runs = [play(seed, policy) for seed in range(first, first + 20)]
     found = {run.seed: run.defects[:3] for run in runs if run.defects}
     assert not found, f"python -m tests.faults.simulation --homes --first {next(iter(found))}"
+    assert sum(len(run.report.excused) for run in runs) <= EXCUSED
     assert any(name.endswith((" reserve", " households")) for run in runs for name in run.faults)
 
 

@@ -1,0 +1,71 @@
+"""What is published last of a message that waits is true, whoever says it and however late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from governor.config import topics
+from governor.health import Health
+from governor.ledger.memory import MemoryLedger
+from governor.metrics import Metrics
+from governor.stream import publisher
+from governor.stream.intake import Intake, Reader
+from governor.stream.outgoing import Writer
+from governor.stream.producer import Outbox, Outgoing
+from tests.core.story import at
+from tests.service.arriving import NIGHTS, asked, said
+from tests.service.ledgers import FailingLedger
+from tests.service.test_governor import KEY, Gate
+
+
+class Written:
+    """A broker that takes everything."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        self.records += records
+
+
+def publishing(gate: Gate, outbox: Written, now: str) -> publisher.Publisher:
+    metrics = Metrics()
+    sealer: Any = gate.governor._sealer
+    parts = publisher.Parts(
+        governor=gate.governor,
+        reader=Reader("", 1 << 20, KEY),
+        writer=Writer("", sealer),
+        outbox=cast("Outbox", outbox),
+        metrics=metrics,
+        health=Health(metrics, lambda: 0.0),
+        now=lambda: at(now),
+        tick=lambda: 0.0,
+        late=lambda: None,
+        bad_limit=0,
+        moved=lambda: None,
+    )
+    return publisher.Publisher(parts)
+
+
+@pytest.mark.parametrize("away", [0, 1, 3])
+async def test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_ledger_is_away(
+    monkeypatch: pytest.MonkeyPatch, away: int
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    shared, outbox = MemoryLedger(), Written()
+    ledger = FailingLedger(shared)
+    frozen, other = Gate(ledger, quiet_hours=[NIGHTS]), Gate(shared, quiet_hours=[NIGHTS])
+    await other.judge("00:00", said("grant"))
+    waits = await frozen.judged("22:00", asked("a"), publish=False)
+    assert await other.judge("22:30", said("withdraw", when="22:30")) != []
+    ledger.fails = ["load"] * away
+    owned = iter([True])
+    late = publishing(frozen, outbox, "22:31")
+    # It learns that its partitions are somebody else's as it waits for the broker.
+    await late.publish(waits, Intake(), lambda: next(owned, False), 0.0)
+    said_of_it = [one.value for one in outbox.records if one.topic == topics.WAITING]
+    assert said_of_it[0] is not None
+    assert said_of_it[-1] is None
