@@ -27,7 +27,8 @@ def check(outcome: Outcome) -> None:
     print(outcome)
     assert not outcome.report.defects, str(outcome)
     assert outcome.report.outcomes["release"] > 20
-    assert {*outcome.report.codes} >= PRESSING
+    # Timing decides what a short run meets; each of them is rare for its own reason.
+    assert len(PRESSING & outcome.report.codes.keys()) >= 2
     # Were there more, it would not be what a crash leaves behind.
     refused = outcome.report.codes.get("household_cap", 0)
     assert len(outcome.report.excused) <= 3 + refused / 10, str(outcome)
@@ -80,4 +81,5 @@ def test_minutes_of_crashes_break_no_promise(
         homes=homes,
     )
     check(outcome)
+    assert outcome.report.codes.keys() >= PRESSING
     assert outcome.disturbances.total() >= 20
