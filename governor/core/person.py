@@ -91,6 +91,7 @@ class Person:
             wakes = wakes or applied.wakes
             if applied.note is not None:
                 self.notes.append(applied.note)
+        self.sharing.heard((told.fact for told in self.turn.told), self.standing)
         return wakes
 
     def judge_waiting(self, *, everything: bool, until: int | None = None) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from governor.core.household import Household
+from governor.core.standing import Entry
 
 
 class HouseholdsMissingError(Exception):
@@ -14,6 +15,7 @@ class Shared:
     """The households of one batch as its turns leave them, each turn seeing those before it.
 
     `touched` names for each person the messages that may have a slot, as (household, message).
+    `told` are releases of which feedback in this batch has told, by household and slot.
     """
 
     def __init__(self, loaded: Mapping[str, Household]) -> None:
@@ -21,6 +23,7 @@ class Shared:
         self._now = dict(loaded)
         self.missing: set[str] = set()
         self.touched: dict[str, dict[tuple[str, int], None]] = defaultdict(dict)
+        self.told: dict[str, dict[int, Entry]] = defaultdict(dict)
 
     def get(self, name: str) -> Household:
         """Return a household; one that is not loaded is noted, and spoils the batch."""

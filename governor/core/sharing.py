@@ -1,5 +1,7 @@
 """What one person's turn sees of households, and what it takes there."""
 
+from collections.abc import Iterable
+
 from governor.core import model
 from governor.core.household import Household, reserve, slot_id
 from governor.core.incoming import Incoming
@@ -41,7 +43,10 @@ class Sharing:
         for message in messages:
             self._touch(name, message)
         own = {slot_id(self._person, message) for message in messages}
-        return self._shared.get(name).log(own)
+        told = self._shared.told.get(name, {})
+        log = self._shared.get(name).log(own | told.keys())
+        heard = [entry for slot, entry in told.items() if slot not in own]
+        return tuple(sorted((*log, *heard), key=_time)) if heard else log
 
     def take(self, entry: Entry) -> None:
         """Reserve a slot for a release that is about to be written down."""
@@ -65,6 +70,23 @@ class Sharing:
             if entry is not None and entry.household is not None:
                 self._touch(entry.household, entry.message)
 
+    def heard(self, facts: Iterable[model.Fact], standing: Standing) -> None:
+        """Let everybody in the batch see what became of slots by these *facts*, now applied.
+
+        The household itself hears of it after the commit, and what is judged at this very moment
+        has to count what was told before. Should the commit be lost, the facts come again.
+        """
+        for fact in facts if self._shared is not None else ():
+            if isinstance(fact, model.Feedback) and fact.kind in _SETTLING:
+                entry = standing.released(name64(fact.message))
+                if self._shared and entry and entry.household is not None and entry.counts:
+                    slot = slot_id(self._person, entry.message)
+                    self._shared.told[entry.household][slot] = entry
+
     def _touch(self, name: str, message: int) -> None:
         if self._shared is not None:
             self._shared.touched[self._person][name, message] = None
+
+
+def _time(entry: Entry) -> int:
+    return entry.at

@@ -148,6 +148,31 @@ async def test_a_failure_gives_the_slot_back_and_a_delivery_takes_it_again() -> 
     assert await here.judge("11:03", mail("c", "p-2")) == ["c suppress household_cap"]
 
 
+@pytest.mark.parametrize("person", ["p-1", "p-2"])
+async def test_what_is_told_of_a_slot_counts_for_all_that_is_judged_at_that_moment(
+    person: str,
+) -> None:
+    here = await gate(caps=[SHARED])
+    await here.judge("10:00", mail("a", "p-1"))
+    bounced = heard("a", "p-1", "bounced")
+    assert await here.judge("11:00", bounced, mail("b", person)) == ["b release"]
+    assert held(await home(here.ledger)) == ["given back", "taken"]
+
+
+@pytest.mark.parametrize("person", ["p-1", "p-2"])
+async def test_never_above_a_cap_a_slot_that_is_taken_again_at_that_moment_is_taken(
+    person: str,
+) -> None:
+    here = await gate(caps=[SHARED])
+    await here.judge("10:00", mail("a", "p-1"))
+    await here.judge("11:00", heard("a", "p-1", "bounced"))
+    delivered = heard("a", "p-1", "delivered", "12:00")[1] | {"id": "f-2"}
+    assert await here.judge("12:00", ("feedback", delivered), mail("b", person)) == [
+        "b suppress household_cap"
+    ]
+    assert held(await home(here.ledger)) == ["taken"]
+
+
 async def test_what_does_not_count_takes_no_slot_and_is_counted_against_all_the_same() -> None:
     categories = {
         "promotional": {"purpose": "marketing"},
