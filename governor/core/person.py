@@ -197,7 +197,6 @@ class Person:
         expires_at = candidate.expires_at
         if expires_at is None:
             expires_at = received_at + policy.defaults.expires_after
-        # Most have none of these; an empty comprehension still costs a call.
         taken_back = bool(standing.cancelled) and standing.takes_back(message)
         return Case(
             policy,
