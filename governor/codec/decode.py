@@ -1,6 +1,6 @@
 """What arrives on the topics, as values of the core or as a reason not to take it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -37,15 +37,16 @@ LONGEST_TRACE = 8_192
 """So much of a trace header is passed on; the W3C's are far shorter."""
 _LAST_RECORD = parse_instant("6000-01-01T00:00:00Z")
 
+T = TypeVar("T")
 W = TypeVar("W", bound=model.Wire)
 F = TypeVar("F", bound=model.Fact | model.Control)
 
-_FACTS: dict[FactKind, type[model.Fact]] = {
-    "cancellation": model.Cancellation,
-    "consent": model.ConsentChange,
-    "profile": model.Profile,
-    "feedback": model.Feedback,
-    "review": model.ReviewAnswer,
+_FACTS: dict[FactKind, Callable[[Any], model.Fact]] = {
+    "cancellation": model.Cancellation.model_validate,
+    "consent": model.ConsentChange.model_validate,
+    "profile": model.Profile.model_validate,
+    "feedback": model.Feedback.model_validate,
+    "review": model.ReviewAnswer.model_validate,
 }
 _TRACE = ("traceparent", "tracestate")
 
@@ -73,7 +74,7 @@ def decode_candidate(
 ) -> Incoming:
     """Read a candidate's record; raises Rejected with the first reason that applies."""
     raw = unwrap(value, headers)
-    candidate = _candidate(raw)
+    candidate = _read("candidate", candidate_of, raw)
     _must_fit(value, max_bytes)
     _must_be_known(candidate, policy)
     _must_match(key, candidate.person)
@@ -103,7 +104,7 @@ def decode_control(
     value: bytes | None, headers: Headers, record_at: int, max_bytes: int = MAX_BYTES
 ) -> model.Control:
     """Read the record of a control, whatever its key; raises Rejected."""
-    control = _read("control", model.Control, unwrap(value, headers))
+    control = _read("control", model.Control.model_validate, unwrap(value, headers))
     _must_fit(value, max_bytes)
     return _not_ahead(control, record_at)
 
@@ -117,26 +118,19 @@ def decode_event(
     """
     raw = checked(data)
     if kind == "candidate":
-        candidate = _candidate(raw)
+        candidate = _read(kind, candidate_of, raw)
         _must_be_known(candidate, policy)
         return _incoming(candidate, raw, at)
     if kind == "control":
-        return _not_ahead(_read(kind, model.Control, raw), at)
+        return _not_ahead(_read(kind, model.Control.model_validate, raw), at)
     return Told(_not_ahead(_read(kind, _FACTS[kind], raw), at), at)
 
 
-def _read(kind: str, shape: type[W], raw: dict[str, Any]) -> W:
+def _read(kind: str, read: Callable[[dict[str, Any]], T], raw: dict[str, Any]) -> T:
     try:
-        return shape.model_validate(raw)
+        return read(raw)
     except ValidationError as error:
         raise invalid(kind, error, raw) from None
-
-
-def _candidate(raw: dict[str, Any]) -> model.Candidate:
-    try:
-        return candidate_of(raw)
-    except ValidationError as error:
-        raise invalid("candidate", error, raw) from None
 
 
 def _incoming(

@@ -18,8 +18,7 @@ def digest64(raw: dict[str, Any], key: bytes = b"") -> int:
     written as `1`, `1.0` or `1e0`; every field counts.
     """
     text = _encode(raw)
-    pointed = b".0" in text and _POINT_ZERO(text)
-    if pointed or _EXPONENT(text):  # there may be a whole number written as a float
+    if _POINT_ZERO(text) or _EXPONENT(text):  # there may be a whole number written as a float
         text = _encode(_whole(raw))
     return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=key).digest(), "big")
 

@@ -29,8 +29,7 @@ class Bound:
 class Kind:
     """Messages of one category on one channel, of the same named campaign and topic if any.
 
-    `checks` is where the rules keep what they have made of it, `bare` where the score keeps what
-    a variant weighs that uses nothing personal.
+    `checks` is where the rules keep what they have made of it.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Kind:
         self._kinds = kinds
         self._about = (name, campaign or "", channel, topic)
         self.checks: tuple[Check, ...] | None = None
-        self.bare: float | None = None
 
     def meets(self, match: Match) -> bool:
         """Tell whether an entry of the policy is about this kind."""

@@ -85,13 +85,12 @@ class Person:
         """Write down every fact; tell whether any of them wakes what waits."""
         wakes = False
         for told in self.turn.told:
-            self.sharing.told(told.fact, self.standing)
             applied = facts.apply(self.setting.policy, self.standing, told, self.setting.alias)
             self.standing = applied.standing
+            self.sharing.told(told.fact, self.standing)
             wakes = wakes or applied.wakes
             if applied.note is not None:
                 self.notes.append(applied.note)
-        self.sharing.heard((told.fact for told in self.turn.told), self.standing)
         return wakes
 
     def judge_waiting(self, *, everything: bool, until: int | None = None) -> None:
@@ -197,7 +196,7 @@ class Person:
         expires_at = candidate.expires_at
         if expires_at is None:
             expires_at = received_at + policy.defaults.expires_after
-        taken_back = bool(standing.cancelled) and standing.takes_back(message)
+        taken_back = any(one.message == message for one in standing.cancelled)
         return Case(
             policy,
             category,
@@ -210,7 +209,7 @@ class Person:
             stale=waiting is None and incoming.record_at < self.now - policy.retention.verdicts,
             cancelled=taken_back or (waiting is not None and waiting.cancelled),
             review_since=waiting.review_since if waiting else None,
-            answers=standing.answers and standing.answers_to(message),
+            answers=tuple(one for one in standing.answers if one.message == message),
             household=self.sharing.log(incoming, standing, message),
         )
 

@@ -26,8 +26,6 @@ _DEEPEST = 5
 _LOUDEST = 1.0
 _STEPS = 5_000
 
-_pow = math.pow
-
 
 def depth_of(policy: Policy, variant: model.Variant) -> int:
     """Return how deep the deepest use of *variant* goes, 0 to 5, wherever it comes from."""
@@ -56,7 +54,7 @@ class Scale:
     ) -> None:
         self.ceiling = ceiling_of(section, case.standing, now)
         self._section = section
-        self._plain = _plain(kind, section, variant)
+        self._plain = _plain(section, variant)
         self._place = case.place
         self._edges = kind.edges
         self._history = case.policy.retention.history
@@ -117,7 +115,7 @@ class Scale:
             half_life, start = self._section.half_life, at - self._history
             known = self._pressures[at] = sum(
                 [
-                    sent.exposure * _pow(2.0, (sent.at - at) / half_life)
+                    sent.exposure * math.pow(2.0, (sent.at - at) / half_life)
                     for sent in self._sends
                     if sent.at > start
                 ],
@@ -173,16 +171,8 @@ class Scale:
         return ceil_second(min(decays - 2 * SECOND, *drops))
 
 
-def _plain(kind: Kind, section: Intrusiveness, variant: model.Variant) -> float:
+def _plain(section: Intrusiveness, variant: model.Variant) -> float:
     """Return the exposure far from the edges of the allowed hours and without repeats."""
-    if variant.uses or variant.justification:
-        return _reckoned(section, variant)
-    if kind.bare is None:
-        kind.bare = _reckoned(section, variant)
-    return kind.bare
-
-
-def _reckoned(section: Intrusiveness, variant: model.Variant) -> float:
     c = section.channels.get(variant.channel, _LOUDEST)
     d = 0.0
     for use in variant.uses:

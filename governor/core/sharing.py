@@ -1,6 +1,6 @@
 """What one person's turn sees of households, and what it takes there."""
 
-from collections.abc import Iterable
+from operator import attrgetter
 
 from governor.core import model
 from governor.core.household import Household, reserve, slot_id
@@ -46,7 +46,7 @@ class Sharing:
         told = self._shared.told.get(name, {})
         log = self._shared.get(name).log(own | told.keys())
         heard = [entry for slot, entry in told.items() if slot not in own]
-        return tuple(sorted((*log, *heard), key=_time)) if heard else log
+        return tuple(sorted((*log, *heard), key=attrgetter("at"))) if heard else log
 
     def take(self, entry: Entry) -> None:
         """Reserve a slot for a release that is about to be written down."""
@@ -64,29 +64,20 @@ class Sharing:
                 self._shared.put(name, household)
 
     def told(self, fact: model.Fact, standing: Standing) -> None:
-        """Note that a household may have to hear what became of a message."""
-        if isinstance(fact, model.Feedback) and fact.kind in _SETTLING:
-            entry = standing.released(name64(fact.message))
-            if entry is not None and entry.household is not None:
-                self._touch(entry.household, entry.message)
-
-    def heard(self, facts: Iterable[model.Fact], standing: Standing) -> None:
-        """Let everybody in the batch see what became of slots by these *facts*, now applied.
+        """Let everybody in the batch see what became of a slot by *fact*, which is in *standing*.
 
         The household itself hears of it after the commit, and what is judged at this very moment
-        has to count what was told before. Should the commit be lost, the facts come again.
+        has to count what was told before. Should the commit be lost, the fact comes again.
         """
-        for fact in facts if self._shared is not None else ():
-            if isinstance(fact, model.Feedback) and fact.kind in _SETTLING:
-                entry = standing.released(name64(fact.message))
-                if self._shared and entry and entry.household is not None and entry.counts:
-                    slot = slot_id(self._person, entry.message)
-                    self._shared.told[entry.household][slot] = entry
+        shared = self._shared
+        if shared is None or not isinstance(fact, model.Feedback) or fact.kind not in _SETTLING:
+            return
+        entry = standing.released(name64(fact.message))
+        if entry is not None and entry.household is not None:
+            self._touch(entry.household, entry.message)
+            if entry.counts:
+                shared.told[entry.household][slot_id(self._person, entry.message)] = entry
 
     def _touch(self, name: str, message: int) -> None:
         if self._shared is not None:
             self._shared.touched[self._person][name, message] = None
-
-
-def _time(entry: Entry) -> int:
-    return entry.at

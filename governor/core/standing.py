@@ -222,14 +222,6 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
                 return waiting
         return None
 
-    def takes_back(self, message: int) -> bool:
-        """Tell whether the engine took *message* back."""
-        return any(one.message == message for one in self.cancelled)
-
-    def answers_to(self, message: int) -> tuple[Answer, ...]:
-        """Return the reviewers' first answers on *message*."""
-        return tuple(one for one in self.answers if one.message == message)
-
 
 STRANGER = Standing()
 

@@ -25,6 +25,8 @@ REVIEW: Final = Outcome.REVIEW
 SUPPRESS: Final = Outcome.SUPPRESS
 
 OUTCOME_NAMES = {outcome: outcome.name.lower() for outcome in Outcome}
+OUTCOMES = {name: outcome for outcome, name in OUTCOME_NAMES.items()}
+"""Outcomes by the name that policies and records have for them."""
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):

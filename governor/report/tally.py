@@ -11,7 +11,7 @@ from governor.core import model
 from governor.core.incoming import Told
 from governor.core.instant import parse_instant
 from governor.core.policy import Policy
-from governor.core.verdict import OUTCOME_NAMES
+from governor.core.verdict import OUTCOMES
 from governor.ledger.keys import Pseudonyms
 from governor.simulate import Event
 
@@ -22,7 +22,6 @@ Entry = tuple[str, str, str]
 """What a finding is of: rule, id of the policy's entry, code."""
 
 _DIFFERENT = 2
-_STRICTNESS = {name: outcome for outcome, name in OUTCOME_NAMES.items()}
 
 
 class _Score(msgspec.Struct, gc=False):
@@ -211,7 +210,7 @@ class Tally:
         ]
         if not against:
             return "none", "", decision.code or ""
-        finding = max(against, key=lambda one: _STRICTNESS[one.outcome])
+        finding = max(against, key=lambda one: OUTCOMES[one.outcome])
         return self._note(finding)
 
     def _watch_shadows(self, key: Key, decision: _Decision) -> None:

@@ -51,10 +51,8 @@ class OversizedError(Exception):
 
 def size(record: Outgoing) -> int:
     """Return how many bytes a record takes at most."""
-    total = len(record.key or b"") + len(record.value or b"") + _FRAMING
-    for name, value in record.headers:
-        total += len(name.encode()) + len(value or b"") + 10
-    return total
+    headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers + _FRAMING
 
 
 @lru_cache(maxsize=65_536)
@@ -95,6 +93,9 @@ class Outbox:
         within: float = 20.0,
         record_bytes: int = RECORD_BYTES,
     ) -> None:
+        if record_bytes < BATCH_BYTES:
+            # Else what is too large could share its batch with records that are not.
+            raise ValueError(f"record_bytes is {record_bytes}, it must be at least {BATCH_BYTES}")
         self._settings: dict[str, Any] = {
             "bootstrap_servers": brokers,
             "client_id": client_id,
@@ -187,8 +188,8 @@ class Outbox:
                 batch = producer.create_batch()
                 # The first record of a batch always fits, however large.
                 written = _append(batch, record)
-            # What is larger than a batch stands alone in its own. The batch knows the size: to
-            # reckon it for every record took 3 us a candidate.
+            # What is larger than a batch stands alone in its own. The batch knows the size, which
+            # costs less than to reckon it for every record.
             if written.size + _FRAMING > self._record_bytes:
                 refused.append(record)
                 batch = producer.create_batch()

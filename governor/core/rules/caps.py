@@ -14,11 +14,10 @@ from governor.core.kind import Kind
 from governor.core.policy import Cap, Window
 from governor.core.review import reviewed
 from governor.core.standing import REFUNDED, Entry, counted, name64
-from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding, Outcome
+from governor.core.verdict import DEFER, OUTCOMES, RELEASE, REVIEW, Finding, Outcome
 
 replace = msgspec.structs.replace
 
-_OUTCOMES = {"defer": DEFER, "suppress": SUPPRESS, "review": REVIEW}
 _WEEK = Window("rolling", 7 * DAY, "7d")
 # Written out: every cap that groups asks the whole log, and `getattr` takes twice as long.
 _GROUPS: dict[str, Callable[[Sequence[Entry], Any], list[Entry]]] = {
@@ -133,7 +132,7 @@ def _quota(kind: Kind) -> _Bound | None:
     if quota is None:
         return None
     window = Window("rolling", quota.window, format_length(quota.window))
-    outcome, enforced = _OUTCOMES[quota.at_quota], kind.enforced("caps", "quota")
+    outcome, enforced = OUTCOMES[quota.at_quota], kind.enforced("caps", "quota")
     return _Bound("quota", quota.limit, window, outcome, "bypass_quota", enforced)
 
 
@@ -145,7 +144,7 @@ def _bound(cap: Cap, kind: Kind) -> _Bound:
         cap.id,
         cap.limit if cap.reserve is None else None,
         cap.window,
-        _OUTCOMES[cap.at_cap],
+        OUTCOMES[cap.at_cap],
         "household_cap" if cap.by_household else code,
         kind.enforced("caps", cap.id),
     )

@@ -9,9 +9,8 @@ from governor.core.human_touch import MESSAGES, RULE, SIGNALS, signal_of, unansw
 from governor.core.kind import Kind
 from governor.core.policy import HumanTouch
 from governor.core.review import reviewed
-from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding
+from governor.core.verdict import OUTCOMES, RELEASE, REVIEW, Finding
 
-_OUTCOMES = {"defer": DEFER, "review": REVIEW, "suppress": SUPPRESS}
 _CODE = "needs_human"
 
 
@@ -25,22 +24,16 @@ def _check(section: HumanTouch, case: Case, variant: model.Variant, at: int) -> 
     """Find whether a human has to be in touch with the person before this category goes on."""
     if section.messages is not None:
         sent = len(unanswered(case.policy, case.standing, at))
-        yield _finding(
-            case,
-            variant,
-            at,
-            MESSAGES,
-            sent,
-            holds=sent >= section.messages,
-            limit=section.messages,
-        )
+        about = (section, case, variant, at, MESSAGES, sent)
+        yield _finding(*about, holds=sent >= section.messages, limit=section.messages)
     if section.signals is not None:
         heard = signal_of(section, case.policy, case.standing, at)
         kind = None if heard is None else heard.kind
-        yield _finding(case, variant, at, SIGNALS, kind, holds=heard is not None)
+        yield _finding(section, case, variant, at, SIGNALS, kind, holds=heard is not None)
 
 
 def _finding(
+    section: HumanTouch,
     case: Case,
     variant: model.Variant,
     at: int,
@@ -50,8 +43,7 @@ def _finding(
     holds: bool,
     limit: float | None = None,
 ) -> Finding:
-    assert case.policy.human_touch is not None  # noqa: S101
-    outcome = _OUTCOMES[case.policy.human_touch.then] if holds else RELEASE
+    outcome = OUTCOMES[section.then] if holds else RELEASE
     code: str | None = _CODE
     if outcome is REVIEW:
         outcome, code = reviewed(case, variant, at, code=_CODE)

@@ -8,9 +8,7 @@ from governor.core.kind import Kind
 from governor.core.policy import Intrusiveness
 from governor.core.review import reviewed
 from governor.core.score import Scale
-from governor.core.verdict import DEFER, RELEASE, REVIEW, SUPPRESS, Finding
-
-_OUTCOMES = {"defer": DEFER, "review": REVIEW, "suppress": SUPPRESS}
+from governor.core.verdict import OUTCOMES, RELEASE, REVIEW, Finding
 
 
 def bind(kind: Kind) -> Check | None:
@@ -34,7 +32,7 @@ def _check(
     score = scale.score(at)
     outcome, eligible_at, code = RELEASE, None, None
     if score.after > scale.ceiling:
-        outcome, code = _OUTCOMES[section.above], "too_intrusive"
+        outcome, code = OUTCOMES[section.above], "too_intrusive"
         if outcome is REVIEW:
             outcome, code = reviewed(case, variant, at, code="too_intrusive")
         if code == "too_intrusive":

@@ -1,13 +1,14 @@
 """Nobody is hurried without a true end, pressed too often, or pressed at all when vulnerable."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from governor.core import model
 from governor.core.age import is_minor
 from governor.core.case import Case, Check
 from governor.core.instant import ceil_second, format_instant, format_length
 from governor.core.kind import Kind
-from governor.core.policy import Budget
+from governor.core.policy import Budget, Persuasion
 from governor.core.standing import REFUNDED, Entry, name64
 from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
 
@@ -16,14 +17,15 @@ _HURRIES = frozenset({"urgency", "scarcity"})
 
 def bind(kind: Kind) -> Check | None:
     """Bind to a kind of messages, unless the policy has no such rule or exempts them."""
-    exempt = kind.policy.persuasion is None or "persuasion" in kind.category.skips
-    return None if exempt else _check
+    section = kind.policy.persuasion
+    if section is None or "persuasion" in kind.category.skips:
+        return None
+    return partial(_check, section)
 
 
-def _check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def _check(section: Persuasion, case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     """Find whether the techniques of this variant are true, few enough and fit for the person."""
-    section = case.policy.persuasion
-    if section is None or not variant.techniques:
+    if not variant.techniques:
         return
     if section.urgency is not None and not _HURRIES.isdisjoint(variant.techniques):
         yield _urgency(case, variant, at)

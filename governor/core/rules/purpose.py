@@ -1,6 +1,7 @@
 """A message knows no more of the person than they agreed to, and nothing guessed of a minor."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from governor.core import model
 from governor.core.age import is_minor
@@ -17,14 +18,15 @@ _GUESSED = ("inferred", "third_party")
 
 def bind(kind: Kind) -> Check | None:
     """Bind to a kind of messages, unless the policy has no such rule or exempts them."""
-    exempt = kind.policy.personal_data is None or "purpose" in kind.category.skips
-    return None if exempt else _check
+    section = kind.policy.personal_data
+    if section is None or "purpose" in kind.category.skips:
+        return None
+    return partial(_check, section)
 
 
-def _check(case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
+def _check(section: PersonalData, case: Case, variant: model.Variant, at: int) -> Iterator[Finding]:
     """Find whether the personal data that this variant uses may be used for this person."""
-    section = case.policy.personal_data
-    if section is None or not variant.uses:
+    if not variant.uses:
         return
     yield _free(case, variant, section, at)
     sensitive = [use for use in variant.uses if use.attribute in section.sensitive]

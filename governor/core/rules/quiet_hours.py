@@ -6,9 +6,7 @@ from governor.core import model
 from governor.core.case import Case, Check
 from governor.core.instant import ceil_second
 from governor.core.kind import Kind
-from governor.core.verdict import DEFER, RELEASE, SUPPRESS, Finding
-
-_OUTCOMES = {"defer": DEFER, "suppress": SUPPRESS}
+from governor.core.verdict import OUTCOMES, RELEASE, Finding
 
 
 def bind(kind: Kind) -> Check | None:
@@ -28,7 +26,7 @@ def bind(kind: Kind) -> Check | None:
                     "quiet_hours",
                     one.id,
                     variant.id,
-                    _OUTCOMES[one.outside],
+                    OUTCOMES[one.outside],
                     "quiet_hours",
                     one.enforced,
                     eligible_at=None if opening is None else ceil_second(opening),

@@ -15,16 +15,12 @@ def bind(_kind: Kind) -> Check:
 def _check(case: Case, variant: model.Variant, at: int) -> list[Finding]:
     """Find whether the message is cancelled, expired or not yet due."""
     id, not_before = variant.id, case.candidate.not_before
-    cancelled = case.cancelled
-    expired = case.stale or at >= case.expires_at
-    end = format_instant(case.expires_at)
+    cancelled = "cancelled" if case.cancelled else None
+    expired = "expired" if case.stale or at >= case.expires_at else None
+    end, over = format_instant(case.expires_at), SUPPRESS if expired else RELEASE
     findings = [
-        Finding("validity", "cancelled", id, SUPPRESS, "cancelled")
-        if cancelled
-        else Finding("validity", "cancelled", id, RELEASE),
-        Finding("validity", "expires_at", id, SUPPRESS, "expired", limit=end)
-        if expired
-        else Finding("validity", "expires_at", id, RELEASE, limit=end),
+        Finding("validity", "cancelled", id, SUPPRESS if cancelled else RELEASE, cancelled),
+        Finding("validity", "expires_at", id, over, expired, limit=end),
     ]
     if not_before is not None:
         early = at < not_before
