@@ -83,7 +83,7 @@ def _parts() -> list[tuple[str, float]]:
     return [
         ("reading a candidate", _least(read)),
         ("judging it, the turn and the send log included", spent / _CANDIDATES * 1e6),
-        ("writing decision and release", _least(lambda: writer.resolutions(judged, "r"))),
+        ("writing decision and release", _least(lambda: writer.resolutions(judged))),
         (f"unpacking a standing of {_SENDS} sends", _least(lambda: _often(unpack, record))),
         ("packing it", _least(lambda: _often(pack, standing))),
     ]

@@ -194,9 +194,7 @@ class _Simulation:
             self.summary.released += resolution.verdict.outcome is Outcome.RELEASE
             self.summary.suppressed += resolution.verdict.outcome is Outcome.SUPPRESS
             self.summary.codes[resolution.verdict.code or "released"] += 1
-            self.decisions(
-                encode_decision(resolution, self.policy.revision, person=resolution.key) + b"\n"
-            )
+            self.decisions(encode_decision(resolution, person=resolution.key) + b"\n")
 
     def _count(self, judgement: Judgement) -> None:
         summary = self.summary

@@ -104,7 +104,7 @@ class _Decision(msgspec.Struct, gc=False):
     reconstructed: bool | UnsetType
 
 
-def encode_decision(resolution: Resolution, policy_revision: str, *, person: str) -> bytes:
+def encode_decision(resolution: Resolution, *, person: str) -> bytes:
     """Write the decision as published; *person* is what stands for the person in it."""
     verdict, candidate = resolution.verdict, resolution.incoming.candidate
     variant = candidate.variants[verdict.variant]
@@ -125,7 +125,7 @@ def encode_decision(resolution: Resolution, policy_revision: str, *, person: str
             resolution.attempt,
             resolution.seq,
             format_instant(resolution.decided_at),
-            policy_revision,
+            resolution.policy,
             "enforce",
             [_FINDINGS[finding] for finding in verdict.findings],
             None if verdict.score is None else _score(verdict.score),

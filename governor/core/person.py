@@ -287,6 +287,7 @@ class Person:
                 self.turn.key,
                 verdict,
                 self.setting.decision_id(candidate.person, candidate.id, attempt),
+                self.setting.policy.revision,
                 attempt,
                 seq,
                 at,

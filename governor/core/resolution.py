@@ -10,8 +10,9 @@ from governor.core.verdict import Verdict
 class Resolution(msgspec.Struct, frozen=True):
     """What a turn decided on one message, ready to be published.
 
-    `decision_id` is the same whenever and wherever this decision is made again; `seq` is the
-    version of the person's standing after it. `reconstructed` tells that the findings were made
+    `decision_id` is the same whenever and wherever this decision is made again, `policy` the
+    revision of what it was made under; `seq` is the version of the person's standing after it.
+    `reconstructed` tells that the findings were made
     again for a repeat, `resubmitted` that the person had been told the same under another id.
     Attempt 0 is no decision: the message gathers, which is kept and not told.
     """
@@ -20,6 +21,7 @@ class Resolution(msgspec.Struct, frozen=True):
     key: str
     verdict: Verdict
     decision_id: str
+    policy: str
     attempt: int
     seq: int
     decided_at: int

@@ -31,17 +31,13 @@ class Writer:
         self._dead_letters = prefix + topics.DEAD_LETTERS
         self._sealer = sealer
 
-    def resolutions(self, resolutions: Iterable[Resolution], revision: str) -> list[Outgoing]:
+    def resolutions(self, resolutions: Iterable[Resolution]) -> list[Outgoing]:
         """Return the records of all *resolutions*, in the order that a crash does least harm.
 
         What waits is kept before its decision says so; a final decision stands before the
         tombstone that lets go of what waited.
         """
-        return [
-            record
-            for resolution in resolutions
-            for record in self._resolution(resolution, revision)
-        ]
+        return [record for one in resolutions for record in self._resolution(one)]
 
     def waiting(self, resolutions: Iterable[Resolution]) -> list[Outgoing]:
         """Return what the topic of what waits is to say last of each message."""
@@ -79,7 +75,7 @@ class Writer:
             for letter in letters
         ]
 
-    def _resolution(self, resolution: Resolution, revision: str) -> Iterator[Outgoing]:
+    def _resolution(self, resolution: Resolution) -> Iterator[Outgoing]:
         if resolution.waiting is not None:
             yield self._waits(resolution)
         if resolution.gathers:
@@ -94,7 +90,7 @@ class Writer:
         yield Outgoing(
             self._decisions,
             resolution.key.encode(),
-            encode_decision(resolution, revision, person=resolution.key),
+            encode_decision(resolution, person=resolution.key),
             decision_headers(resolution),
         )
         if resolution.was_waiting and resolution.verdict.final:

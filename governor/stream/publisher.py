@@ -81,7 +81,7 @@ class Publisher:
                 return
         start = parts.tick()
         at = parts.now()
-        records = parts.writer.resolutions(resolutions, self.parts.governor.policy.revision)
+        records = parts.writer.resolutions(resolutions)
         records += parts.writer.handovers(judgement.handovers)
         sent = await self._send([*records, *parts.writer.letters(letters, at)], alive)
         spent = parts.tick() - start

@@ -50,11 +50,11 @@ ENTRY = Entry(
 
 
 def resolved(incoming: Incoming, verdict: Verdict = RELEASE, **more: Any) -> Resolution:
-    return Resolution(incoming, "key", verdict, "d-77", 1, 17, DECIDED, **more)
+    return Resolution(incoming, "key", verdict, "d-77", "9f3c21d07b44", 1, 17, DECIDED, **more)
 
 
 def decision_of(resolution: Resolution) -> dict[str, Any]:
-    written = encode_decision(resolution, "9f3c21d07b44", person="a-pseudonym")
+    written = encode_decision(resolution, person="a-pseudonym")
     Decision.model_validate(json.loads(written))
     found: dict[str, Any] = json.loads(written)
     return found

@@ -144,14 +144,23 @@ def test_decisions_are_valid_as_published(verdict: Verdict) -> None:
     entry = ENTRY if verdict is RELEASE else None
     for reconstructed in (False, True):
         resolution = Resolution(
-            decoded(SHORT), "k", verdict, "d-1", 1, 3, AT, entry=entry, reconstructed=reconstructed
+            decoded(SHORT),
+            "k",
+            verdict,
+            "d-1",
+            "9f3c",
+            1,
+            3,
+            AT,
+            entry=entry,
+            reconstructed=reconstructed,
         )
-        schema("decision").validate(json.loads(encode_decision(resolution, "9f3c", person="p")))
+        schema("decision").validate(json.loads(encode_decision(resolution, person="p")))
 
 
 @pytest.mark.parametrize("raw", [SHORT, CANDIDATE], ids=["short", "whole"])
 def test_released_messages_are_valid_as_published(raw: dict[str, Any]) -> None:
-    resolution = Resolution(decoded(raw), "k", RELEASE, "d-1", 1, 3, AT, entry=ENTRY)
+    resolution = Resolution(decoded(raw), "k", RELEASE, "d-1", "9f3c", 1, 3, AT, entry=ENTRY)
     link = {"url": "https://example.org/u", "one_click": True}
     for released in (
         encode_released(resolution, None, None),
@@ -220,7 +229,7 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 def test_the_documented_headers_are_those_that_are_written() -> None:
     trace = [("traceparent", b"00"), ("tracestate", b"a")]
-    resolution = Resolution(decoded(SHORT, trace), "k", RELEASE, "d-1", 1, 3, AT)
+    resolution = Resolution(decoded(SHORT, trace), "k", RELEASE, "d-1", "9f3c", 1, 3, AT)
     written: dict[str, Headers] = {
         "Released": released_headers(resolution),
         "Decisions": decision_headers(resolution),

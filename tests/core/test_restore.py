@@ -44,7 +44,7 @@ replace = msgspec.structs.replace
 
 def decided(resolution: Resolution) -> Entry | Judged:
     """Read back what the decision tells."""
-    return final_of(json.loads(encode_decision(resolution, "policy", person=resolution.key)))
+    return final_of(json.loads(encode_decision(resolution, person=resolution.key)))
 
 
 def from_released(resolution: Resolution) -> Entry:

@@ -185,7 +185,7 @@ class _Early:
         decided = [one for one in self._fresh if one.verdict.outcome is Outcome.RELEASE]
         self._fresh.clear()
         if self._parts and decided:
-            await self._parts[0].outbox.send(self._parts[0].writer.resolutions(decided, ""))
+            await self._parts[0].outbox.send(self._parts[0].writer.resolutions(decided))
         written: list[bool] = await self._ledger.commit(changes)
         return written
 

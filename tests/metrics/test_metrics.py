@@ -90,7 +90,7 @@ def resolution(
     verdict: Verdict, *, record_at: int = 0, given: Mapping[str, Any] | None = None, **more: Any
 ) -> Resolution:
     incoming = Incoming(candidate(**(given or {})), {}, 1, record_at)
-    return Resolution(incoming, "k", verdict, "d-1", 1, 1, 0, **more)
+    return Resolution(incoming, "k", verdict, "d-1", "p", 1, 1, 0, **more)
 
 
 def verdict(outcome: Outcome, variant: int, code: str | None, *findings: Finding) -> Verdict:

@@ -70,7 +70,7 @@ class KeptTopics:
             self.put(IN[kind], at, None, json.dumps(data).encode())
 
     def publish(self, at: int, resolutions: Iterable[Resolution]) -> None:
-        for out in Writer("t.", SEALER).resolutions(resolutions, "revision"):
+        for out in Writer("t.", SEALER).resolutions(resolutions):
             self.put(out.topic.removeprefix("t."), at, out.key, out.value, out.headers)
 
     def hand_over(self, at: int, handovers: Iterable[Handover]) -> None:

@@ -110,7 +110,7 @@ class Desk:
         judgement = await self._governor.judge(arrivals, now)
         for incoming, reason in judgement.rejected:
             intake.letters.append(Letter(intake.sources[id(incoming)], reason, "id: is known"))
-        written = self._writer.resolutions(judgement.resolutions, self.policy.revision)
+        written = self._writer.resolutions(judgement.resolutions)
         written += self._writer.letters(intake.letters, now)
         await self._governor.published(judgement.resolutions)
         self.metrics.count_resolutions(judgement.resolutions, now)

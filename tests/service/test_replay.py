@@ -71,7 +71,7 @@ class Replay:
     async def _publish(self, judgement: Judgement) -> None:
         for one in judgement.resolutions:
             if not (one.repeat or one.gathers):
-                written = encode_decision(one, self.policy.revision, person=one.key)
+                written = encode_decision(one, person=one.key)
                 self.decisions.append(json.loads(written))
         await self.governor.published(judgement.resolutions)
 

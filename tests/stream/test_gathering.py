@@ -20,7 +20,7 @@ SEALER = Sealer({"k": bytes(32)}, "k")
 
 def written(resolutions: list[Resolution]) -> list[tuple[str, bool]]:
     """The topics of what is published, and whether each record holds anything."""
-    outgoing = Writer("", SEALER).resolutions(resolutions, "revision")
+    outgoing = Writer("", SEALER).resolutions(resolutions)
     return [(one.topic, one.value is not None) for one in outgoing]
 
 
@@ -33,7 +33,7 @@ def gathering() -> Story:
 
 def test_what_gathers_is_kept_encrypted_and_nothing_else_is_published() -> None:
     person = gathering()
-    (out,) = Writer("", SEALER).resolutions(person.resolutions, "revision")
+    (out,) = Writer("", SEALER).resolutions(person.resolutions)
     assert out.topic == topics.WAITING
     assert out.key is not None
     assert out.value is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -69,3 +70,14 @@ async def test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_l
     said_of_it = [one.value for one in outbox.records if one.topic == topics.WAITING]
     assert said_of_it[0] is not None
     assert said_of_it[-1] is None
+
+
+async def test_a_decision_names_the_policy_that_made_it_though_another_is_in_force_by_now() -> None:
+    gate, outbox = Gate(caps=[]), Written()
+    judged = await gate.judged("10:00", said("grant", when="09:00"), asked("a"), publish=False)
+    made_by = gate.policy.revision
+    gate.governor.policy = Gate(quiet_hours=[NIGHTS]).policy
+    assert gate.governor.policy.revision != made_by
+    await publishing(gate, outbox, "10:00").publish(judged, Intake(), lambda: True, 0.0)
+    [decision] = [one.value for one in outbox.records if one.topic == topics.DECISIONS]
+    assert json.loads(decision or b"")["policy"] == made_by
