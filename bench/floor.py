@@ -1,4 +1,4 @@
-"""`python -m bench.floor`: what each part of the way costs by itself, and what a compiler is worth.
+"""`python -m bench.floor`: what each part of the way costs by itself.
 
 Everything happens in this process, without Kafka and Redis: the rest of what a worker takes is
 theirs, their clients' and Faust's.
@@ -6,26 +6,22 @@ theirs, their clients' and Faust's.
 
 import asyncio
 import gc
-import importlib.util
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Final
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import kernel, load
+from bench import load
 from bench.stage import POLICY
 from governor.codec.decode import decode_candidate
+from governor.codec.digest import digest64
 from governor.config.policy_file import load_policy
+from governor.core.form import candidate_of
 from governor.core.incoming import Incoming
-from governor.core.instant import DAY, HOUR
 from governor.core.resolution import Resolution
 from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
 from governor.ledger.memory import MemoryLedger
@@ -41,21 +37,28 @@ _ROUNDS: Final = 10
 _SENDS: Final = 8
 _KEY: Final = b"k" * 32
 
+_Record = tuple[bytes, bytes]
+_Row = tuple[str, float]
+
 
 def main() -> int:
     """Measure and print; ends with 0."""
     gc.disable()
-    table = Table("part", "us a candidate", title=f"least of {_ROUNDS}, processor time")
-    for part, spent in (*_parts(), *_kernels()):
-        table.add_row(part, f"{spent:.1f}")
-    Console().print(table)
+    raw = load.candidates(load.people(_PEOPLE, _CANDIDATES, "floor"))
+    for title, rows in (
+        ("governor's own parts", _parts(raw)),
+        ("of it in libraries", _libraries(raw)),
+    ):
+        table = Table(title, "us a candidate", caption=f"least of {_ROUNDS}, processor time")
+        for part, spent in rows:
+            table.add_row(part, f"{spent:.1f}")
+        Console().print(table)
     return 0
 
 
-def _parts() -> list[tuple[str, float]]:
+def _parts(raw: list[_Record]) -> list[_Row]:
     now = time.time_ns() // 1_000_000
     policy, names = load_policy(POLICY), Pseudonyms(_KEY)
-    raw = load.candidates(load.people(_PEOPLE, _CANDIDATES, "floor"))
     judged: list[Resolution] = []
 
     def read() -> list[Incoming]:
@@ -89,41 +92,20 @@ def _parts() -> list[tuple[str, float]]:
     ]
 
 
-def _kernels() -> list[tuple[str, float]]:
-    found = [("the kernel of a judgement, interpreted", _judging(kernel))]
-    if shutil.which("cc") is None:
-        return found
-    with tempfile.TemporaryDirectory() as folder:
-        return [*found, ("the same, compiled by mypyc", _judging(_compiled(Path(folder))))]
-
-
-def _compiled(folder: Path) -> ModuleType:
-    shutil.copy(kernel.__file__, folder / "kernel.py")
-    command = [sys.executable, "-m", "mypyc", "kernel.py"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    [built] = folder.glob("kernel.*.so")
-    spec = importlib.util.spec_from_file_location("kernel", built)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _judging(made: ModuleType) -> float:
-    now = 100 * DAY
-    message = made.Message(1, 1, "email", "marketing", now + DAY)
-    log = [made.Send(now - place * HOUR, place % 7, place % 4, 4.2) for place in range(_SENDS)]
-    said = [made.Said("grant", "marketing", None, now - 30 * DAY)]
-    caps = [
-        made.Cap("per-hour", 20, HOUR, "1h", ""),
-        made.Cap("per-day", 40, DAY, "24h", ""),
-        made.Cap("per-week", 60, 7 * DAY, "7d", ""),
-        made.Cap("calendar-day", 40, DAY, "calendar day", ""),
-        made.Cap("per-topic", 15, DAY, "24h", "topic"),
-        made.Cap("per-campaign", 30, 7 * DAY, "7d", "campaign"),
+def _libraries(raw: list[_Record]) -> list[_Row]:
+    """Return what compiled code of others takes, which a quicker judgement would not spare."""
+    values = [value for _, value in raw]
+    parse, write = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
+    objects = [parse(value) for value in values]
+    names = Pseudonyms(_KEY)
+    asked = [(one["person"], one["id"], 1) for one in objects]
+    return [
+        ("parsing the JSON", _least(lambda: [parse(value) for value in values])),
+        ("holding it to its form", _least(lambda: [candidate_of(one) for one in objects])),
+        ("hashing it as a JSON value", _least(lambda: [digest64(one, _KEY) for one in objects])),
+        ("writing it again", _least(lambda: [write(one) for one in objects])),
+        ("the decision's id", _least(lambda: [names.decision_id(*one) for one in asked])),
     ]
-    return _least(lambda: [made.judge(message, log, said, caps, now) for _ in range(_CANDIDATES)])
 
 
 def _often(work: Callable[..., object], what: object) -> None:

@@ -1,15 +1,15 @@
 """Pseudonyms that only the holder of the key can link to a person, and the sealing of bodies."""
 
 import base64
-import hmac
 import re
 import secrets
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from governor.core import model
@@ -34,15 +34,18 @@ class Pseudonyms:
     def __init__(self, key: bytes | None) -> None:
         if key is not None and len(key) != KEY_BYTES:
             raise ValueError(f"the pseudonym key has {len(key)} bytes; it must have {KEY_BYTES}")
-        self._people = None if key is None else _mac(key, b"governor person")
+        secret = HMAC(key or _PUBLIC_KEY, SHA256())
         # Taken on from where the key is read already, which is half of the work.
-        self._decision = hmac.new(_mac(key or _PUBLIC_KEY, b"governor decision"), None, "sha256")
-        self.digest_key = _mac(key or _PUBLIC_KEY, b"governor digest")
-        self._known = lru_cache(maxsize=_REMEMBERED)(self._make)
+        self._decision = HMAC(_mac(secret, b"governor decision"), SHA256())
+        self.digest_key = _mac(secret, b"governor digest")
+        self._pseudonym: Callable[[str], str] | None = None
+        if key is not None:
+            people = HMAC(_mac(secret, b"governor person"), SHA256())
+            self._pseudonym = lru_cache(maxsize=_REMEMBERED)(partial(_pseudonym, people))
 
     def of(self, person: str) -> str:
         """Return the pseudonym of *person*, always the same under one key."""
-        return person if self._people is None else self._known(person)
+        return person if self._pseudonym is None else self._pseudonym(person)
 
     def of_fact(self, fact: model.Fact) -> str:
         """Return the pseudonym of whom *fact* is about; a reviewer may name them by it."""
@@ -53,12 +56,7 @@ class Pseudonyms:
     def decision_id(self, person: str, message: str, attempt: int) -> str:
         """Return the id of a decision, the same on every worker that has the same key."""
         parts = f"{len(person)}:{person}{len(message)}:{message}{attempt}"
-        mac = self._decision.copy()
-        mac.update(parts.encode())
-        return "d-" + _text(mac.digest())
-
-    def _make(self, person: str) -> str:
-        return "p_" + _text(_mac(self._people or b"", person.encode()))
+        return "d-" + _text(_mac(self._decision, parts.encode()))
 
 
 def looks_like_pseudonym(text: str) -> bool:
@@ -153,8 +151,14 @@ def _head(name: str) -> bytes:
     return bytes([len(name)]) + name.encode()
 
 
-def _mac(key: bytes, text: bytes) -> bytes:
-    return hmac.digest(key, text, "sha256")
+def _pseudonym(keyed: HMAC, person: str) -> str:
+    return "p_" + _text(_mac(keyed, person.encode()))
+
+
+def _mac(keyed: HMAC, text: bytes) -> bytes:
+    mac = keyed.copy()
+    mac.update(text)
+    return mac.finalize()
 
 
 def _text(digest: bytes) -> str:
