@@ -111,6 +111,8 @@ def test_what_would_be_refused_is_invalid(name: str, wrong: dict[str, Any]) -> N
 def test_the_short_form_and_undoing_an_objection_to_everything_are_valid() -> None:
     schema("candidate").validate(SHORT)
     schema("candidate").validate(CANDIDATE | {"uses": "of the engine, since there are variants"})
+    schema("candidate").validate(CANDIDATE | {"channel": None})
+    schema("candidate").validate(SHORT | {"variants": None})
     undone = FACTS["consent"] | {"action": "unobject", "purpose": "*", "basis": None}
     schema("consent-change").validate(undone)
 
