@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from governor import logs
 from governor.broker import BrokerUnavailable, has_begun
 from governor.config import topics
-from governor.config.policy_file import load_policy
+from governor.config.policy_file import Stamp, load_policy, stamp
 from governor.config.settings import Settings
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
@@ -54,10 +54,11 @@ def run(settings: Settings) -> int:
     logs.configure(settings.log)
     for note in settings.notes:
         log.warning("%s", note)
+    seen = stamp(settings.policy)
     policy = load_policy(settings.policy)
     most = _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))
-    return _Worker(settings, policy, most).run()
+    return _Worker(settings, policy, seen, most).run()
 
 
 def _ready_broker(settings: Settings) -> int:
@@ -139,7 +140,7 @@ async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
 class _Worker:
     """One worker, from its settings to its end."""
 
-    def __init__(self, settings: Settings, policy: Policy, most: int) -> None:
+    def __init__(self, settings: Settings, policy: Policy, seen: Stamp, most: int) -> None:
         self._settings = settings
         self._most = most
         self._stream = _stream_settings(settings)
@@ -157,7 +158,8 @@ class _Worker:
         self._gate = Gate(self._parts)
         self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.excused)
         self._following.follow(self._app)
-        self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
+        inputs = sorted(self._stream.topics)
+        self._policies = PolicyWatch(self._parts, settings.policy, inputs, seen)
         self._policies.use(policy)
 
     def _assemble(self, policy: Policy) -> Parts:
