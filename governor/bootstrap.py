@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 
@@ -12,7 +13,7 @@ from governor import logs
 from governor.broker import BrokerUnavailable, has_begun
 from governor.config import topics
 from governor.config.policy_file import Stamp, load_policy, stamp
-from governor.config.settings import Settings
+from governor.config.settings import Settings, SettingsInvalid
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
@@ -58,6 +59,7 @@ def run(settings: Settings) -> int:
     policy = load_policy(settings.policy)
     most = _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))
+    _ready_address(settings)
     return _Worker(settings, policy, seen, most).run()
 
 
@@ -93,6 +95,17 @@ async def _ready_ledger(settings: Settings) -> None:
                 return
     finally:
         await ledger.close()
+
+
+def _ready_address(settings: Settings) -> None:
+    host, port = settings.metrics
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = (error.strerror or "it cannot be had").lower()
+        words = f"GOVERNOR_METRICS: cannot listen on `{host}:{port}`: {why}"
+        raise SettingsInvalid([words]) from None
 
 
 def sealer_of(settings: Settings) -> Sealer:
