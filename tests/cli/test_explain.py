@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from governor.core.published import Code
 from governor.explain import OPS, PERSON, for_ops, for_person, texts
 from tests.cli.commands import POLICY, ROOT, events, governor, written
 
@@ -37,6 +38,16 @@ def decision(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_the_codes_with_words_are_those_of_the_contract() -> None:
     assert set(OPS) == set(CODES)
     assert set(PERSON) == set(CODES)
+
+
+def test_the_codes_are_a_closed_list_in_schema_and_documentation() -> None:
+    assert set(get_args(Code)) == set(CODES)
+    schema = json.loads((ROOT / "schemas" / "decision.json").read_text())
+    for value in (schema, schema["$defs"]["PublishedFinding"]):
+        words = [one.get("enum") for one in value["properties"]["code"]["anyOf"]]
+        assert words == [list(get_args(Code)), None]
+    table = (ROOT / "docs" / "codes.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(get_args(Code))
 
 
 def test_every_code_that_a_rule_gives_has_words() -> None:
