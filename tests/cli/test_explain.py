@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -148,6 +149,22 @@ def test_explain_gives_json_with_its_texts() -> None:
     found = json.loads(governor("explain", "m-2", "--decisions", "d.jsonl", "--json").stdout)
     assert [one["outcome"] for one in found] == ["defer", "release"]
     assert found[0]["text"]["person"].startswith("It has not been sent yet.")
+
+
+def test_a_decision_that_was_published_again_is_told_once_as_it_was_first() -> None:
+    played()
+    deferred, released = Path("d.jsonl").read_text().splitlines()
+    again = json.dumps(json.loads(deferred) | {"reconstructed": True})
+    written("d.jsonl", f"{again}\n{deferred}\n{released}\n{again}\n{released}\n")
+    found = json.loads(governor("explain", "m-2", "--decisions", "d.jsonl", "--json").stdout)
+    assert [one["outcome"] for one in found] == ["defer", "release"]
+    assert not any("reconstructed" in one for one in found)
+
+
+def test_whom_the_topic_knows_by_a_pseudonym_only_is_not_looked_for_without_the_key() -> None:
+    result = governor("explain", "m-2", "--person", "p-1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("GOVERNOR_PSEUDONYM_KEY: is missing")
 
 
 @pytest.mark.parametrize("whose", [["m-9"], ["m-2", "--person", "p-9"]])
