@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 
@@ -11,8 +12,8 @@ from aiokafka.errors import KafkaError
 from governor import logs
 from governor.broker import BrokerUnavailable, has_begun
 from governor.config import topics
-from governor.config.policy_file import load_policy
-from governor.config.settings import Settings
+from governor.config.policy_file import Stamp, load_policy, stamp
+from governor.config.settings import Settings, SettingsInvalid
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
@@ -54,10 +55,12 @@ def run(settings: Settings) -> int:
     logs.configure(settings.log)
     for note in settings.notes:
         log.warning("%s", note)
+    seen = stamp(settings.policy)
     policy = load_policy(settings.policy)
     most = _ready_broker(settings)
     asyncio.run(_ready_ledger(settings))
-    return _Worker(settings, policy, most).run()
+    _ready_address(settings)
+    return _Worker(settings, policy, seen, most).run()
 
 
 def _ready_broker(settings: Settings) -> int:
@@ -92,6 +95,17 @@ async def _ready_ledger(settings: Settings) -> None:
                 return
     finally:
         await ledger.close()
+
+
+def _ready_address(settings: Settings) -> None:
+    host, port = settings.metrics
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = (error.strerror or "it cannot be had").lower()
+        words = f"GOVERNOR_METRICS: cannot listen on `{host}:{port}`: {why}"
+        raise SettingsInvalid([words]) from None
 
 
 def sealer_of(settings: Settings) -> Sealer:
@@ -139,7 +153,7 @@ async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
 class _Worker:
     """One worker, from its settings to its end."""
 
-    def __init__(self, settings: Settings, policy: Policy, most: int) -> None:
+    def __init__(self, settings: Settings, policy: Policy, seen: Stamp, most: int) -> None:
         self._settings = settings
         self._most = most
         self._stream = _stream_settings(settings)
@@ -157,7 +171,8 @@ class _Worker:
         self._gate = Gate(self._parts)
         self._app = make_app(self._stream, self._handler(), excused=lambda: self._health.excused)
         self._following.follow(self._app)
-        self._policies = PolicyWatch(self._parts, settings.policy, sorted(self._stream.topics))
+        inputs = sorted(self._stream.topics)
+        self._policies = PolicyWatch(self._parts, settings.policy, inputs, seen)
         self._policies.use(policy)
 
     def _assemble(self, policy: Policy) -> Parts:

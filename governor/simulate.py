@@ -11,6 +11,7 @@ import msgspec
 
 from governor.codec.decode import EventKind, Rejected, decode_event, parse
 from governor.codec.encode import encode_decision
+from governor.codec.rejected import FOUND_LATER
 from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.core.instant import DAY, format_instant, parse_instant
@@ -183,7 +184,7 @@ class _Simulation:
 
     def _write(self, judgement: Judgement, at: int) -> None:
         for incoming, reason in judgement.rejected:
-            self._reject(reason, "", incoming.raw, at)
+            self._reject(reason, FOUND_LATER[reason], incoming.raw, at)
         self._count(judgement)
         for resolution in judgement.resolutions:
             if resolution.repeat:

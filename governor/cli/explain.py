@@ -15,6 +15,8 @@ _NEEDED = frozenset(
     " findings".split()
 )
 
+_SAME = ("person", "attempt", "decided_at", "outcome", "code")
+
 
 @click.command()
 @click.argument("message")
@@ -34,15 +36,12 @@ def explain(
     """
     from governor.explain import for_ops, for_person
 
-    people = {person, _pseudonym(person)} if person is not None else None
+    people = {person, _pseudonym(person, decisions)} if person is not None else None
     every = _published(message) if decisions is None else _read(decisions)
-    found = sorted(
-        (
-            one
-            for one in every
-            if one["message"] == message and (people is None or one["person"] in people)
-        ),
-        key=lambda one: (one["person"], one["attempt"]),
+    found = _once(
+        one
+        for one in every
+        if one["message"] == message and (people is None or one["person"] in people)
     )
     if not found:
         whose = f" of `{person}`" if person is not None else ""
@@ -58,10 +57,23 @@ def explain(
         tell(f"  to the person: {for_person(one)}")
 
 
-def _pseudonym(person: str) -> str:
-    from governor.ledger.keys import Pseudonyms
+def _once(decisions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put *decisions* in order, each once: after a crash it may have been published again."""
+    same: dict[tuple[str, ...], dict[str, Any]] = {}
+    for one in decisions:
+        mark = tuple(str(one[name]) for name in _SAME)
+        if mark not in same or same[mark].get("reconstructed"):
+            same[mark] = one
+    return sorted(same.values(), key=lambda one: (one["person"], one["attempt"]))
 
-    return Pseudonyms(settings().pseudonym_key).of(person)
+
+def _pseudonym(person: str, decisions: Path | None) -> str:
+    """Return the name of *person* in decisions; on the topic nobody has their own."""
+    from governor.ledger.keys import Pseudonyms, looks_like_pseudonym
+
+    needed = decisions is None and not looks_like_pseudonym(person)
+    key = settings(["GOVERNOR_PSEUDONYM_KEY"] if needed else ()).pseudonym_key
+    return Pseudonyms(key).of(person)
 
 
 def _published(message: str) -> Iterable[dict[str, Any]]:

@@ -21,6 +21,12 @@ Reason = Literal[
 MOST_FLAWS = 5
 LONGEST_DETAIL = 500
 
+FOUND_LATER: Mapping[str, str] = {
+    "conflicting_id": "id: is known with other content",
+    "future_time": "created_at: is more than 5 minutes ahead of its record",
+}
+"""What is said of candidates that are refused only when they are judged."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII).fullmatch
 _MESSAGES = {
     "missing": "is missing",

@@ -10,21 +10,41 @@ from governor.config.yaml_tree import Node, bounded, merged, plain, read_tree
 from governor.core.policy import Policy, not_built
 
 LARGEST_FILE = 1024 * 1024
+_NAMES = ("*.yaml", "*.yml")
 _EMPTY = "is empty, a policy needs `version` and `categories`"
 
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""What a policy's files were at one moment: their names, times and sizes."""
+
+
 def load_policy(path: Path | str) -> Policy:
-    """Read a file, or a folder of `*.yaml` as one policy; PolicyInvalid names every defect."""
+    """Read a file, or a folder's `*.yaml` and `*.yml` as one; PolicyInvalid names every defect."""
     path = Path(path)
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    if not files:
+    if not (files := _files(path)):
         raise PolicyInvalid([Defect(str(path), 0, "the folder holds no `*.yaml`")])
     return _policy([_file_tree(file) for file in files])
+
+
+def stamp(path: Path) -> Stamp:
+    """Tell the files of a policy by what changes when they are written anew."""
+    return tuple(
+        (file.name, status.st_mtime_ns, status.st_size)
+        for file in _files(path)
+        if file.exists()
+        for status in [file.stat()]
+    )
 
 
 def read_policy(text: str, name: str) -> Policy:
     """Read the text of one policy file; *name* stands for the file in its defects."""
     return _policy([_text_tree(text, name)])
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(file for name in _NAMES for file in path.glob(name))
 
 
 def _file_tree(file: Path) -> tuple[Node | None, list[Defect]]:

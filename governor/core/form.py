@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from governor.core import model
 from governor.core.instant import parse_instant
-from governor.core.model import Identifier, Instant, Wire
+from governor.core.model import Identifier, Instant, Whole, Wire
 
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
 _MOMENTS = ("created_at", "not_before", "expires_at")
@@ -47,7 +47,7 @@ class Candidate(Wire):
     category: Identifier
     topic: Identifier | None = None
     household: Identifier | None = None
-    priority: int = Field(default=50, ge=0, le=100)
+    priority: Whole = Field(default=50, ge=0, le=100)
     value: float = Field(default=0.0, allow_inf_nan=False)
     address_hash: str | None = None
     created_at: Instant
@@ -110,9 +110,9 @@ def _with_its_end(variant: dict[str, Any]) -> dict[str, Any]:
 
 def _widened(data: dict[str, Any]) -> dict[str, Any]:
     """Turn a top-level channel into one variant with the id `only`."""
-    if "channel" not in data:
+    if data.get("channel") is None:
         return data
-    if "variants" in data:
+    if data.get("variants") is not None:
         raise ValueError("has both `channel` and `variants`, which say the same thing twice")
     only = {name: data[name] for name in _VARIANT_FIELDS if name in data}
     return {**data, "variants": [{"id": "only", **only}]}

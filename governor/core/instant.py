@@ -40,9 +40,19 @@ def _parsed(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
+        if (after := _leap_second(text)) is not None:
+            return after
         raise ValueError(f"`{text[:40]}` is not a moment of the calendar") from None
     at = from_datetime(moment)
     return at if 0 <= at <= _LATEST else min(max(at, 0), _LATEST)
+
+
+def _leap_second(text: str) -> int | None:
+    """Read *text* as a second that is put in before midnight UTC: it is that midnight's first."""
+    if text[14:19] != "59:60":
+        return None
+    at = _parsed(f"{text[:17]}59{text[19:]}") + SECOND
+    return at if at % DAY < SECOND else None
 
 
 def from_datetime(moment: datetime) -> int:

@@ -29,6 +29,10 @@ def _bounded(text: str) -> str:
     return text
 
 
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _iso_date(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
@@ -41,7 +45,14 @@ Instant = Annotated[
     BeforeValidator(parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Identifier = Annotated[str, Field(min_length=1), AfterValidator(_bounded)]
+# So many characters have at least as many bytes; a schema can count no bytes.
+Identifier = Annotated[
+    str,
+    Field(min_length=1, json_schema_extra={"maxLength": PERSON_BYTES}),
+    AfterValidator(_bounded),
+]
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, however it is written: in JSON `5.0` is the same as `5`."""
 Date = Annotated[str, AfterValidator(_iso_date), Field(json_schema_extra={"format": "date"})]
 
 Source = Literal["declared", "observed", "inferred", "third_party"]
@@ -198,7 +209,7 @@ class ComfortChoice(Wire):
     """How much the person said they are comfortable with."""
 
     level: Literal["low", "normal", "high"] | None = None
-    max_per_week: int | None = Field(default=None, ge=0, le=1_000_000)
+    max_per_week: Whole | None = Field(default=None, ge=0, le=1_000_000)
 
 
 class Profile(Wire):

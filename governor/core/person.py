@@ -249,12 +249,12 @@ class Person:
         message = name64(incoming.candidate.id)
         waiting, known = self.standing.waits(message), self.standing.known(message)
         assert known is not None  # noqa: S101
+        incoming = incoming if waiting is None else self.setting.open_body(self.turn.key, waiting)
         before = tuple(one for one in self.standing.log if one.seq < known.seq)
         at = known.decided_at if isinstance(known, Waiting) else known.at
         case = self._case(incoming, waiting, replace(self.standing, log=before))
         verdict = again(known)
-        if case is not None:
-            verdict = arbitrate.retold(case.as_of(at), known, verdict, at)
+        verdict = arbitrate.retold(case.as_of(at), known, verdict, at) if case else verdict
         if isinstance(known, Entry) and known.settled == SENT:
             self.standing = marked(self.standing, known)
         self._publish(

@@ -8,6 +8,40 @@ from governor.core.form import Use
 from governor.core.model import Identifier, Instant
 
 OutcomeName = Literal["release", "defer", "review", "suppress"]
+Code = Literal[
+    "paused_campaign",
+    "kill_switch",
+    "cancelled",
+    "expired",
+    "not_yet",
+    "policy_fault",
+    "no_consent",
+    "consent_withdrawn",
+    "consent_expired",
+    "consent_unproven",
+    "objected",
+    "person_paused",
+    "personalisation_refused",
+    "sensitive_data",
+    "minor",
+    "false_urgency",
+    "pressure_budget",
+    "vulnerable",
+    "cap_reached",
+    "min_gap",
+    "silence_after_refusal",
+    "household_cap",
+    "bypass_quota",
+    "too_intrusive",
+    "quiet_hours",
+    "needs_review",
+    "review_refused",
+    "review_expired",
+    "needs_human",
+    "outranked",
+    "ledger_unavailable",
+]
+"""Why a message did not go out, or not yet: all that a finding or a decision may say."""
 
 
 class Published(BaseModel):
@@ -24,7 +58,7 @@ class PublishedFinding(Published):
     variant: str = Field(description="the id of the variant that this is about")
     outcome: OutcomeName
     enforced: bool = Field(description="false where the policy has the entry in shadow")
-    code: str | None
+    code: Code | None
     limit: float | str | None = Field(description="in the same unit as `observed`")
     observed: float | str | None
     window: str | None = Field(description="as the policy writes it, such as 24h")
@@ -65,7 +99,7 @@ class Decision(Published):
     final: bool = Field(description="true for release and suppress: nothing follows")
     variant: Identifier = Field(description="the id of the deciding variant")
     channel: Identifier = Field(description="the channel of the deciding variant")
-    code: str | None = Field(description="that of the deciding finding; null for a release")
+    code: Code | None = Field(description="that of the deciding finding; null for a release")
     eligible_at: Instant | None = Field(description="when it may go at the earliest, if known")
     attempt: int = Field(ge=1, description="counts the decisions on this message")
     seq: int = Field(ge=0, description="the version of the person's standing after it")

@@ -59,11 +59,14 @@ def _short_form(schema: dict[str, Any]) -> None:
     schema["required"].remove("variants")
     _null_is_absent(schema)
     schema["oneOf"] = [
-        {"required": ["variants"], "properties": {"variants": {"type": "array"}}},
+        {
+            "required": ["variants"],
+            "properties": {"variants": {"type": "array"}, "channel": {"type": "null"}},
+        },
         {
             "description": "short for one variant with the id `only`",
             "required": ["channel"],
-            "properties": short,
+            "properties": {**short, "variants": {"type": "null"}},
         },
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from governor.config.defects import PolicyInvalid
-from governor.config.policy_file import load_policy
+from governor.config.policy_file import Stamp, load_policy, stamp
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.core.verdict import Outcome
@@ -47,19 +47,20 @@ def _always() -> bool:
 class PolicyWatch:
     """Swaps in a changed policy file between two batches; a bad one is refused, the old stays."""
 
-    def __init__(self, parts: Parts, path: Path, topics: Sequence[str]) -> None:
+    def __init__(self, parts: Parts, path: Path, topics: Sequence[str], seen: Stamp) -> None:
+        """Look after the policy at *path*; *seen* is what it was before it was read."""
         self._parts = parts
         self._path = path
         self._topics = topics
-        self._seen = self._stamp()
+        self._seen = seen
 
     async def run(self) -> None:
         """Look every second whether the file has changed."""
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            stamp = self._stamp()
-            if stamp != self._seen:
-                self._seen = stamp
+            found = stamp(self._path)
+            if found != self._seen:
+                self._seen = found
                 await self._reload()
 
     def use(self, policy: Policy) -> None:
@@ -77,16 +78,6 @@ class PolicyWatch:
             log.error("the changed policy is refused, the old one stays: %s", invalid)  # noqa: TRY400
             return
         self.use(policy)
-
-    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
-        path = self._path
-        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        return tuple(
-            (file.name, status.st_mtime_ns, status.st_size)
-            for file in files
-            if file.exists()
-            for status in [file.stat()]
-        )
 
 
 class Tally:

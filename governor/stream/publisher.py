@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from governor.codec.rejected import FOUND_LATER
 from governor.core.resolution import Resolution
 from governor.health import Health
 from governor.ledger.protocol import LedgerUnavailable
@@ -25,10 +26,6 @@ RETRY = 0.2
 """Seconds between two attempts at what is away."""
 RETRY_OVERSIZED = 2.0
 """Seconds until a broker is asked again to take what was too large for it."""
-_DETAILS = {
-    "conflicting_id": "id: is known with other content",
-    "future_time": "created_at: is more than 5 minutes ahead of its record",
-}
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -168,4 +165,4 @@ def _letters(judgement: Judgement, intake: Intake) -> Iterable[Letter]:
     for incoming, reason in judgement.rejected:
         record = intake.sources.get(id(incoming))
         if record is not None:
-            yield Letter(record, reason, _DETAILS[reason])
+            yield Letter(record, reason, FOUND_LATER[reason])

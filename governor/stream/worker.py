@@ -175,7 +175,10 @@ def run_worker(app: faust.App, needed: AbstractAsyncContextManager[Any] | None =
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+        code = ended.code if isinstance(ended.code, int) else 1
+        if code:
+            log.critical("the worker ends: %r", worker.crash_reason or ended.__context__)
+        return code
     finally:
         last_resort.over()
     return 0

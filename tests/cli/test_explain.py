@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from governor.core.published import Code
 from governor.explain import OPS, PERSON, for_ops, for_person, texts
 from tests.cli.commands import POLICY, ROOT, events, governor, written
 
@@ -37,6 +39,16 @@ def decision(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_the_codes_with_words_are_those_of_the_contract() -> None:
     assert set(OPS) == set(CODES)
     assert set(PERSON) == set(CODES)
+
+
+def test_the_codes_are_a_closed_list_in_schema_and_documentation() -> None:
+    assert set(get_args(Code)) == set(CODES)
+    schema = json.loads((ROOT / "schemas" / "decision.json").read_text())
+    for value in (schema, schema["$defs"]["PublishedFinding"]):
+        words = [one.get("enum") for one in value["properties"]["code"]["anyOf"]]
+        assert words == [list(get_args(Code)), None]
+    table = (ROOT / "docs" / "codes.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(get_args(Code))
 
 
 def test_every_code_that_a_rule_gives_has_words() -> None:
@@ -137,6 +149,22 @@ def test_explain_gives_json_with_its_texts() -> None:
     found = json.loads(governor("explain", "m-2", "--decisions", "d.jsonl", "--json").stdout)
     assert [one["outcome"] for one in found] == ["defer", "release"]
     assert found[0]["text"]["person"].startswith("It has not been sent yet.")
+
+
+def test_a_decision_that_was_published_again_is_told_once_as_it_was_first() -> None:
+    played()
+    deferred, released = Path("d.jsonl").read_text().splitlines()
+    again = json.dumps(json.loads(deferred) | {"reconstructed": True})
+    written("d.jsonl", f"{again}\n{deferred}\n{released}\n{again}\n{released}\n")
+    found = json.loads(governor("explain", "m-2", "--decisions", "d.jsonl", "--json").stdout)
+    assert [one["outcome"] for one in found] == ["defer", "release"]
+    assert not any("reconstructed" in one for one in found)
+
+
+def test_whom_the_topic_knows_by_a_pseudonym_only_is_not_looked_for_without_the_key() -> None:
+    result = governor("explain", "m-2", "--person", "p-1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("GOVERNOR_PSEUDONYM_KEY: is missing")
 
 
 @pytest.mark.parametrize("whose", [["m-9"], ["m-2", "--person", "p-9"]])

@@ -21,6 +21,8 @@ from governor.codec.encode import (
     encode_released,
     released_headers,
 )
+from governor.core.incoming import Told
+from governor.core.model import ComfortChoice, Profile
 from governor.core.resolution import Resolution
 from governor.core.standing import Entry
 from governor.core.verdict import Finding, Outcome, Score, Verdict
@@ -95,6 +97,8 @@ def test_the_examples_of_the_contract_are_valid(kind: EventKind) -> None:
         ("candidate", SHORT | {"variants": CANDIDATE["variants"]}),
         ("candidate", {name: SHORT[name] for name in SHORT if name != "channel"}),
         ("candidate", SHORT | {"uses": [{}]}),
+        ("candidate", CANDIDATE | {"channel": ""}),
+        ("candidate", SHORT | {"id": "x" * 257}),
         ("candidate", CANDIDATE | {"variants": CANDIDATE["variants"] * 5}),
         ("cancellation", {"id": "x", "person": "p", "at": "2026-05-05T10:00:00Z"}),
         ("consent-change", FACTS["consent"] | {"basis": None}),
@@ -108,9 +112,24 @@ def test_what_would_be_refused_is_invalid(name: str, wrong: dict[str, Any]) -> N
     assert not schema(name).is_valid(wrong)
 
 
+def test_a_whole_number_is_accepted_however_it_is_written() -> None:
+    written = SHORT | {"priority": 70.0}
+    schema("candidate").validate(written)
+    assert decoded(written).candidate.priority == 70
+    chosen = FACTS["profile"] | {"comfort": {"max_per_week": 3.0}}
+    schema("profile").validate(chosen)
+    told = decode_event("profile", chosen, AT, POLICY)
+    assert isinstance(told, Told)
+    assert isinstance(told.fact, Profile)
+    assert told.fact.comfort == ComfortChoice(max_per_week=3)
+    assert not schema("candidate").is_valid(SHORT | {"priority": 70.5})
+
+
 def test_the_short_form_and_undoing_an_objection_to_everything_are_valid() -> None:
     schema("candidate").validate(SHORT)
     schema("candidate").validate(CANDIDATE | {"uses": "of the engine, since there are variants"})
+    schema("candidate").validate(CANDIDATE | {"channel": None})
+    schema("candidate").validate(SHORT | {"variants": None})
     undone = FACTS["consent"] | {"action": "unobject", "purpose": "*", "basis": None}
     schema("consent-change").validate(undone)
 

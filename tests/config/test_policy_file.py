@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governor.config import Defect, PolicyInvalid, load_policy, read_policy
+from governor.config.policy_file import stamp
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "policy.yaml"
@@ -97,12 +98,24 @@ def test_a_folder_is_one_policy(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(
         "version: 1\ncaps: [{id: b, min_gap: 2h}]\ncategories: {service: {purpose: service}}\n"
     )
+    (tmp_path / "c.yml").write_text("caps: [{id: c, min_gap: 3h}]\n")
     (tmp_path / "notes.txt").write_text("no policy")
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "c.yaml").write_text("no policy")
     policy = load_policy(tmp_path)
-    assert [cap.id for cap in policy.caps] == ["a", "b"]
+    assert [cap.id for cap in policy.caps] == ["a", "b", "c"]
     assert set(policy.categories) == {"promotional", "service"}
+
+
+def test_every_file_of_a_folder_is_looked_at_for_changes(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALL)
+    seen = [stamp(tmp_path)]
+    for name in ("b.yaml", "c.yml"):
+        (tmp_path / name).write_text("defaults: {country: DE}\n")
+        seen.append(stamp(tmp_path))
+    (tmp_path / "c.yml").write_text("defaults: {country: FR}  \n")
+    seen.append(stamp(tmp_path))
+    assert len(set(seen)) == 4
 
 
 def test_a_folder_with_the_same_key_twice_names_both_places(tmp_path: Path) -> None:

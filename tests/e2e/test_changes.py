@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 
 from governor.config import topics
+from governor.config.policy_file import load_policy
 from tests.e2e.conftest import MakeStage
 from tests.e2e.kit import Stage, people
 from tests.e2e.values import candidate, consent, control, moment, policy
+from tests.servers import RedisServer
 
 
 def test_a_changed_policy_is_taken_up_and_a_bad_one_refused(stage: Stage) -> None:
@@ -42,6 +45,24 @@ def test_a_changed_policy_is_taken_up_and_a_bad_one_refused(stage: Stage) -> Non
     assert not worker.metric("governor_policy_info", state="refused")
     stage.tell(topics.CANDIDATES, candidate(names[3], "m-1"))
     assert stage.final(names[3], "m-1")["outcome"] == "release"
+
+
+def test_a_policy_that_changes_while_a_worker_waits_for_its_ledger_is_taken_up(
+    own_redis: RedisServer, make_stage: MakeStage
+) -> None:
+    stage = make_stage(redis=own_redis.url)
+    own_redis.stop()
+    with socket.create_server(("127.0.0.1", own_redis.port)) as instead:
+        instead.settimeout(30)
+        worker = stage.worker()
+        # who asks for the ledger has read the policy
+        asking, _ = instead.accept()
+        stage.rule_by(policy(caps=[{"id": "none-at-all", "limit": 0, "window": "1h"}]))
+        asking.close()
+    own_redis.start()
+    worker.wait_until_ready()
+    revision = load_policy(stage.policy).revision
+    stage.wait_for(lambda: worker.metric("governor_policy_info", revision=revision, state="active"))
 
 
 def test_two_workers_share_the_work_and_decide_each_message_once(make_stage: MakeStage) -> None:

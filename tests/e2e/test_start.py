@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_topics_that_are_missing_are_named_with_what_makes_them(stage: Stage) ->
     assert worker.wait() == 4
     assert "not-there.outreach.candidates" in worker.words
     assert "governor topics create" in worker.words
+    assert "Traceback" not in worker.words
+
+
+def test_an_address_that_is_taken_ends_with_2_and_its_setting(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        worker = stage.worker(metrics=address)
+        assert worker.wait() == 2
+    assert f"GOVERNOR_METRICS: cannot listen on `{address}`: address already in use" in worker.words
     assert "Traceback" not in worker.words
 
 

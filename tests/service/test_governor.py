@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from governor.core.instant import SECOND
@@ -12,7 +13,7 @@ from governor.core.resolution import Resolution
 from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.memory import MemoryLedger
 from governor.ledger.protocol import LedgerUnavailable
-from governor.service import Governor, Judgement
+from governor.service import Arrivals, Governor, Judgement
 from tests.core.story import Event, at, bare, policy
 from tests.service.arriving import CAP, NIGHTS, arrivals, asked, said, steered, words
 from tests.service.ledgers import FailingLedger
@@ -132,6 +133,19 @@ async def test_a_repeated_release_names_the_same_end_of_its_hours() -> None:
     (first,) = (await here.judged("10:00", asked("a"))).resolutions
     (again,) = (await here.judged("20:30", asked("a"))).resolutions
     assert first.verdict.send_before == again.verdict.send_before == at("19:00")
+
+
+async def test_what_waits_is_repeated_with_the_trace_of_its_first_record() -> None:
+    here = await gate(quiet_hours=[NIGHTS])
+    now = at("03:00")
+    [first] = arrivals(here.policy, now, asked("a")).fresh
+    for trace in (b"first", b"second"):
+        came = msgspec.structs.replace(first, trace=(("traceparent", trace),))
+        judgement = await here.governor.judge(Arrivals(fresh=[came]), now)
+        [told] = judgement.resolutions
+        assert told.incoming.trace == (("traceparent", b"first"),)
+        assert told.repeat is (trace == b"second")
+        await here.governor.published(judgement.resolutions)
 
 
 async def test_another_content_under_a_known_id_is_refused_in_the_same_batch_too() -> None:

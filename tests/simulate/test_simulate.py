@@ -112,6 +112,7 @@ def test_another_content_under_a_known_id_goes_to_the_dead_letters(tmp_path: Pat
     assert played.words() == ["10:00 a release"]
     (letter,) = played.letters
     assert (letter["reason"], letter["data"]["payload"]) == ("conflicting_id", 1)
+    assert letter["detail"] == "id: is known with other content"
     assert letter["at"] == "2026-05-05T11:00:00.000Z"
 
 
