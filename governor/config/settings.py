@@ -97,7 +97,7 @@ class Settings(BaseModel):
         default=1_048_576, description="a larger record is not judged: dead letter `oversized`"
     )
     dead_letter_limit: Count = Field(
-        default=1000,
+        default=10_000,
         description="so many bad records in a row, and none good, stop the worker; `0`: never",
     )
     session_timeout: Milliseconds = Field(
