@@ -420,6 +420,7 @@ def test_a_quota_holds_where_the_caps_are_skipped_and_nothing_counts(
     assert person.candidate("10:59:59.999", "a", category="code") == [f"a {said}"]
     finding = person.finding("caps", "quota")
     assert (finding.limit, finding.observed, finding.window) == (2, 2, "1h")
+    assert finding.eligible_at == at("11:00")
 
 
 @pytest.mark.parametrize("window", ["90s", "30m", "24h", "36h", "7d"])
