@@ -110,9 +110,9 @@ def _with_its_end(variant: dict[str, Any]) -> dict[str, Any]:
 
 def _widened(data: dict[str, Any]) -> dict[str, Any]:
     """Turn a top-level channel into one variant with the id `only`."""
-    if "channel" not in data:
+    if data.get("channel") is None:
         return data
-    if "variants" in data:
+    if data.get("variants") is not None:
         raise ValueError("has both `channel` and `variants`, which say the same thing twice")
     only = {name: data[name] for name in _VARIANT_FIELDS if name in data}
     return {**data, "variants": [{"id": "only", **only}]}

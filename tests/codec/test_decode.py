@@ -189,6 +189,13 @@ def test_unknown_names_are_shown_with_the_nearest_known() -> None:
     assert odd.detail.startswith("variants.0.channel: this name is not in the policy")
 
 
+def test_a_null_channel_or_null_variants_are_as_if_they_were_left_out() -> None:
+    several = decoded(CANDIDATE | {"channel": None}).candidate
+    assert several == decoded(CANDIDATE).candidate
+    assert decoded(SHORT | {"variants": None}).candidate == decoded(SHORT).candidate
+    assert refused(SHORT | {"channel": None}).detail == "variants: is missing"
+
+
 def test_a_null_key_is_no_mismatch() -> None:
     assert decoded(SHORT, key=None).raw == SHORT
     assert refused(SHORT, key=b"").reason == "key_mismatch"
