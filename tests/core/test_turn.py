@@ -184,9 +184,9 @@ def test_what_is_older_than_any_window_is_dropped() -> None:
     person.steer("05T10:30", "stop")
     person.candidate("05T11:00", "b")
     person.steer("05T11:30", "start")
-    person.candidate("06T10:00", "c")
+    person.candidate("06T12:00", "c")
     standing = person.standing
-    assert [entry.at for entry in standing.log] == [at("06T10:00")]
+    assert [entry.at for entry in standing.log] == [at("06T12:00")]
     assert (standing.heard, standing.cancelled, standing.answers, standing.judged) == (
         (),
         (),
