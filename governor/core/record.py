@@ -188,7 +188,7 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
             if one.at > history - _SET_BACK or one.at >= verdicts
         ),
         judged=tuple(one for one in standing.judged if one.at >= verdicts or one.message in waits),
-        cancelled=tuple(one for one in standing.cancelled if one.at > history),
+        cancelled=tuple(one for one in standing.cancelled if one.at > min(history, verdicts)),
         answers=tuple(one for one in standing.answers if one.at > verdicts or one.message in waits),
         handed=still_open(standing, history),
     )

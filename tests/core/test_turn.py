@@ -196,6 +196,13 @@ def test_what_is_older_than_any_window_is_dropped() -> None:
     assert standing.consents
 
 
+def test_a_cancellation_waits_for_its_message_as_long_as_verdicts_are_kept() -> None:
+    person = willing(retention={"verdicts": "72h", "history": "24h"})
+    person.cancel("05T10:00", message="m")
+    person.profile("08T09:59:59", time_zone="Europe/Berlin")
+    assert person.candidate("08T09:59:59", "m") == ["m suppress cancelled"]
+
+
 def test_a_simulation_forgets_nothing() -> None:
     person = Story(forgets=False)
     person.grant("2026-01-01T00:00")
