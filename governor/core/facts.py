@@ -147,9 +147,7 @@ def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> A
     if entry is None and (standing.suppressed(message) or standing.waits(message)):
         return Applied(standing, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
-    if heard is not standing:
-        # A repeat is no later than what was heard of its kind, and teaches nothing.
-        heard = _with_lesson(policy, heard, feedback)
+    heard = _with_lesson(policy, heard, feedback)
     told, note = (heard, "unknown_message") if entry is None else _settle(heard, entry, feedback)
     return Applied(_with_refusal(policy, told, entry, feedback), wakes=True, note=note)
 
@@ -167,7 +165,9 @@ def _with_heard(standing: Standing, new: Heard) -> Standing:
 def _with_lesson(policy: Policy, standing: Standing, feedback: model.Feedback) -> Standing:
     if feedback.at < reset_at(standing):
         return standing
-    learned = learn(policy.intrusiveness, standing.learned, feedback.kind, feedback.at)
+    kind, at = feedback.kind, feedback.at
+    mark = name64(f"{feedback.id} {feedback.message} {kind}")
+    learned = learn(policy.intrusiveness, standing.learned, kind, at, mark)
     return standing if learned is standing.learned else replace(standing, learned=learned)
 
 

@@ -49,10 +49,14 @@ class Comfort(msgspec.Struct, frozen=True, gc=False):
 
 
 class LearnedComfort(msgspec.Struct, frozen=True, gc=False):
-    """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1."""
+    """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1.
+
+    `taught` are the last lessons, each as its time and a hash, so that none teaches twice.
+    """
 
     factor: float
     at: int
+    taught: tuple[tuple[int, int], ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):

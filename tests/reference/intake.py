@@ -126,7 +126,8 @@ def feedback(person: Person, data: dict[str, Any], now: int) -> bool:
     if known is not None and sent is None:
         return False
     channel = data.get("channel")
-    person.signals.append({"kind": kind, "at": at, "channel": channel})
+    source = f"{data['id']} {data['message']} {kind}"
+    person.signals.append({"kind": kind, "at": at, "channel": channel, "source": source})
     if kind in ("unsubscribed", "complained"):
         where = channel if sent is None else sent.attributes["channel"]
         where = None if kind == "complained" else where
