@@ -19,7 +19,7 @@ _LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
 _RAISES = ("clicked", "converted", "replied")
 _RESET = "comfort_reset"
 _NOT_YET_FADING = 2**62
-# More than come again after a crash: the feedback of one person between two commits of offsets.
+# The latest; what is no later than all of them may be a repeat of one that is forgotten.
 _REMEMBERED = 8
 
 
@@ -41,7 +41,7 @@ def learn(
     if mark is not None:
         if _may_be_a_repeat(taught, (at, mark)):
             return known
-        taught = (*taught, (at, mark))[-_REMEMBERED:]
+        taught = tuple(sorted((*taught, (at, mark)))[-_REMEMBERED:])
     moment = at if known is None else max(at, known.at)
     factor = _factor(section, known, moment)
     change: float = getattr(section.learned, kind)
@@ -50,8 +50,8 @@ def learn(
 
 
 def _may_be_a_repeat(taught: Sequence[tuple[int, int]], lesson: tuple[int, int]) -> bool:
-    """Tell whether *lesson* is among those *taught*, or as old as some that are not remembered."""
-    return lesson in taught or (len(taught) >= _REMEMBERED and lesson[0] < min(taught)[0])
+    """Tell whether *lesson* is among those *taught*, or no later than any that is forgotten."""
+    return lesson in taught or (len(taught) >= _REMEMBERED and lesson[0] <= taught[0][0])
 
 
 def reset_at(standing: Standing) -> int:

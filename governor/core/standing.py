@@ -51,7 +51,7 @@ class Comfort(msgspec.Struct, frozen=True, gc=False):
 class LearnedComfort(msgspec.Struct, frozen=True, gc=False):
     """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1.
 
-    `taught` are the last lessons, each as its time and a hash, so that none teaches twice.
+    `taught` are the latest lessons, each as its time and a hash, so that none teaches twice.
     """
 
     factor: float
