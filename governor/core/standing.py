@@ -185,6 +185,10 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     unsent: bool = False
     body: bytes = b""
 
+    def early(self, now: int) -> bool:
+        """Tell whether *now* is before any moment of its own, none of which jitter delays."""
+        return now < self.planned_at and (self.eligible_at is None or now < self.eligible_at)
+
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
     """What is known about one person. `version` rises with every change; 0 is a stranger."""

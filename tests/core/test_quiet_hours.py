@@ -205,3 +205,12 @@ def test_what_is_woken_within_its_jitter_goes_at_once() -> None:
     person.candidate("05:00")
     assert person.standing.waiting[0].wake_at > at("06:00:01")
     assert person.profile("06:00:01", time_zone="Europe/Berlin") == ["m release"]
+
+
+def test_what_is_woken_within_its_jitter_is_woken_at_its_time_and_not_before() -> None:
+    cap = {"id": "c", "limit": 1, "window": "24h", "at_cap": "suppress"}
+    person = quiet({"jitter": "10m"}, caps=[cap])
+    person.candidate("05:00", "a")
+    assert person.standing.waiting[0].wake_at > at("06:00:02")
+    assert person.candidate("06:00:01", "b") == ["b release"]
+    assert person.profile("06:00:02", time_zone="Europe/Berlin") == ["a suppress cap_reached"]
