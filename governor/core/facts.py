@@ -144,7 +144,9 @@ def _answer(standing: Standing, answer: model.ReviewAnswer) -> Standing:
 def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> Applied:
     message = name64(feedback.message)
     entry = standing.released(message)
-    if entry is None and (standing.suppressed(message) or standing.waits(message)):
+    waits = standing.waits(message)
+    # What gathers is not judged yet, so what is said of it counts as of one never seen.
+    if entry is None and (standing.suppressed(message) or (waits and waits.attempt)):
         return Applied(standing, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
     heard = _with_lesson(policy, heard, feedback)
