@@ -6,6 +6,7 @@ above what the person said.
 """
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,22 +19,39 @@ _LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
 _RAISES = ("clicked", "converted", "replied")
 _RESET = "comfort_reset"
 _NOT_YET_FADING = 2**62
+# The latest; what is no later than all of them may be a repeat of one that is forgotten.
+_REMEMBERED = 8
 
 
 def learn(
-    section: Intrusiveness | None, known: LearnedComfort | None, kind: str, at: int
+    section: Intrusiveness | None,
+    known: LearnedComfort | None,
+    kind: str,
+    at: int,
+    mark: int | None = None,
 ) -> LearnedComfort | None:
     """Return what is known of a person's comfort after feedback of *kind* at *at* (ms).
 
-    What comes late counts as of the last thing learned.
+    What comes late counts as of the last thing learned. *mark* is the feedback's own: what comes
+    again, after a crash, teaches nothing.
     """
     if section is None or not section.comfort.learn or kind not in (*_LOWERS, *_RAISES):
         return known
+    taught = () if known is None else known.taught
+    if mark is not None:
+        if _may_be_a_repeat(taught, (at, mark)):
+            return known
+        taught = tuple(sorted((*taught, (at, mark)))[-_REMEMBERED:])
     moment = at if known is None else max(at, known.at)
     factor = _factor(section, known, moment)
     change: float = getattr(section.learned, kind)
     factor = factor * change if kind in _LOWERS else factor + change
-    return LearnedComfort(_bounded(section, factor), moment)
+    return LearnedComfort(_bounded(section, factor), moment, taught)
+
+
+def _may_be_a_repeat(taught: Sequence[tuple[int, int]], lesson: tuple[int, int]) -> bool:
+    """Tell whether *lesson* is among those *taught*, or no later than any that is forgotten."""
+    return lesson in taught or (len(taught) >= _REMEMBERED and lesson[0] <= taught[0][0])
 
 
 def reset_at(standing: Standing) -> int:
@@ -55,6 +73,8 @@ def reset(section: Intrusiveness | None, standing: Standing, at: int) -> Standin
     learned: LearnedComfort | None = None
     for one in lessons(anew):
         learned = learn(section, learned, one.kind, one.at)
+    if learned is not None and standing.learned is not None:
+        learned = msgspec.structs.replace(learned, taught=standing.learned.taught)
     return msgspec.structs.replace(anew, learned=learned)
 
 

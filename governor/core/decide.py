@@ -11,7 +11,7 @@ from governor.core.calendar import date_text, is_open
 from governor.core.case import Case
 from governor.core.comfort import held
 from governor.core.instant import ceil_second
-from governor.core.kind import Kind, kind_of
+from governor.core.kind import Bound, Kind, kind_of
 from governor.core.review import REVIEW_CODES
 from governor.core.rules import findings_of
 from governor.core.score import score_of
@@ -58,7 +58,7 @@ def decide(case: Case, now: int, *, early: bool = False) -> Verdict:
     eligible_at = _earliest(rated) if outcome is DEFER else None
     wake_at = None
     if outcome in (DEFER, REVIEW):
-        wake_at = _wake_at(case, outcome, eligible_at, now)
+        wake_at = _wake_at(case, outcome, eligible_at, rated, now)
     return Verdict(
         outcome,
         index,
@@ -224,10 +224,12 @@ def _earliest(rated: Sequence[Rated]) -> int | None:
     )
 
 
-def _wake_at(case: Case, outcome: Outcome, eligible_at: int | None, now: int) -> int:
+def _wake_at(
+    case: Case, outcome: Outcome, eligible_at: int | None, rated: Sequence[Rated], now: int
+) -> int:
     moments = [case.expires_at]
     if eligible_at is not None:
-        moments.append(eligible_at + _jitter(case, eligible_at))
+        moments.append(eligible_at + _jitter(case, rated, eligible_at))
     since = case.review_since
     if outcome is REVIEW and since is None:
         since = now
@@ -236,20 +238,25 @@ def _wake_at(case: Case, outcome: Outcome, eligible_at: int | None, now: int) ->
     return max(min(moments), now)
 
 
-def _jitter(case: Case, at: int) -> int:
+def _jitter(case: Case, rated: Iterable[Rated], at: int) -> int:
     """Spread what opens at *at* over its quiet hours' jitter, never past closing or expiry."""
-    limits = [
-        (one.jitter, one.hours.closes(case.place, at))
-        for variant in case.candidate.variants
-        for one in kind_of(case.policy, case.candidate, variant).hours
-        if one.jitter
-        and is_open(one.hours.allow, case.place, at)
-        and not is_open(one.hours.allow, case.place, at - 1)
+    bound = [
+        hours
+        for one in rated
+        if one.eligible_at == at and one.outcome is not REVIEW
+        for hours in one.kind.hours
+        if hours.enforced
     ]
-    if not limits:
+    jitter = max((hours.jitter for hours in bound if _opens(case, hours, at)), default=0)
+    if not jitter:
         return 0
-    jitter = max(entry for entry, _ in limits)
     seed = f"{case.candidate.person}|{date_text(case.place, at)}".encode()
     share = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") / 2**64
-    latest = min([case.expires_at, *(end for _, end in limits if end is not None)])
+    closings = (hours.hours.closes(case.place, at) for hours in bound)
+    latest = min([case.expires_at, *(end for end in closings if end is not None)])
     return max(0, min(int(share * jitter), latest - 1 - at))
+
+
+def _opens(case: Case, hours: Bound, at: int) -> bool:
+    allow, place = hours.hours.allow, case.place
+    return bool(hours.jitter) and is_open(allow, place, at) and not is_open(allow, place, at - 1)

@@ -144,12 +144,12 @@ def _answer(standing: Standing, answer: model.ReviewAnswer) -> Standing:
 def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> Applied:
     message = name64(feedback.message)
     entry = standing.released(message)
-    if entry is None and (standing.suppressed(message) or standing.waits(message)):
+    waits = standing.waits(message)
+    # What gathers is not judged yet, so what is said of it counts as of one never seen.
+    if entry is None and (standing.suppressed(message) or (waits and waits.attempt)):
         return Applied(standing, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
-    if heard is not standing:
-        # A repeat is no later than what was heard of its kind, and teaches nothing.
-        heard = _with_lesson(policy, heard, feedback)
+    heard = _with_lesson(policy, heard, feedback)
     told, note = (heard, "unknown_message") if entry is None else _settle(heard, entry, feedback)
     return Applied(_with_refusal(policy, told, entry, feedback), wakes=True, note=note)
 
@@ -167,7 +167,9 @@ def _with_heard(standing: Standing, new: Heard) -> Standing:
 def _with_lesson(policy: Policy, standing: Standing, feedback: model.Feedback) -> Standing:
     if feedback.at < reset_at(standing):
         return standing
-    learned = learn(policy.intrusiveness, standing.learned, feedback.kind, feedback.at)
+    kind, at = feedback.kind, feedback.at
+    mark = name64(f"{feedback.id} {feedback.message} {kind}")
+    learned = learn(policy.intrusiveness, standing.learned, kind, at, mark)
     return standing if learned is standing.learned else replace(standing, learned=learned)
 
 

@@ -157,7 +157,7 @@ class Cancellation(Wire):
 class Evidence(Wire):
     """What proves a consent."""
 
-    notice_version: str | None = None
+    notice_version: str | int | float | None = None
     method: str | None = None
     source: str | None = None
     text_sha256: str | None = None
@@ -238,7 +238,7 @@ class Feedback(Wire):
     at: Instant
     kind: FeedbackKind
     channel: Identifier | None = None
-    detail: str | None = None
+    detail: Any = None
 
 
 class ReviewAnswer(Wire):

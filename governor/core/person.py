@@ -123,7 +123,7 @@ class Person:
                 waiting = self._publish_again(waiting, incoming)
             if is_final(self.standing, waiting.message):
                 return
-        verdict = self._verdict(incoming, waiting, early=self.now < waiting.planned_at)
+        verdict = self._verdict(incoming, waiting, early=waiting.early(self.now))
         if arbitrate.gathers(waiting, self.now) and verdict.outcome is not SUPPRESS:
             if looked_for:
                 self._wait_on(waiting, arbitrate.next_look(waiting, self.now))

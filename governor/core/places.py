@@ -91,7 +91,8 @@ def zones_of_place(country: str, region: str | None) -> tuple[tzinfo, ...]:
 @lru_cache(maxsize=4096)
 def holidays_of(country: str, region: str | None, year: int) -> frozenset[date]:
     """Return the public holidays of *country* (and of *region* where it is known) in *year*."""
-    for subdivision in (_short(country.upper(), region) or None, None):
+    # The package knows many regions by their name as well.
+    for subdivision in (_short(country.upper(), region) or None, region or None, None):
         try:
             found = holidays.country_holidays(country.upper(), subdiv=subdivision, years=year)
         except NotImplementedError:

@@ -6,7 +6,7 @@ import msgspec
 
 from governor.core.human_touch import still_open
 from governor.core.incoming import Incoming
-from governor.core.instant import SECOND
+from governor.core.instant import HOUR, SECOND
 from governor.core.policy import Policy
 from governor.core.standing import REPEATED, Entry, Judged, Standing, Waiting, name64
 from governor.core.verdict import RELEASE, REVIEW, SUPPRESS, Finding, Verdict
@@ -15,6 +15,9 @@ replace = msgspec.structs.replace
 
 LOOK_AGAIN = 5 * SECOND
 """How long the worker that made a decision has to publish it before others look."""
+
+# In a week in which a clock is set back, a calendar window is this much longer than its name says.
+_SET_BACK = 2 * HOUR
 
 
 def is_final(standing: Standing, message: int) -> bool:
@@ -182,10 +185,10 @@ def forget(policy: Policy, standing: Standing, now: int) -> Standing:
         log=tuple(
             replace(one, content=0) if one.content and one.at < verdicts else one
             for one in standing.log
-            if one.at > history or one.at >= verdicts
+            if one.at > history - _SET_BACK or one.at >= verdicts
         ),
         judged=tuple(one for one in standing.judged if one.at >= verdicts or one.message in waits),
-        cancelled=tuple(one for one in standing.cancelled if one.at > history),
+        cancelled=tuple(one for one in standing.cancelled if one.at > min(history, verdicts)),
         answers=tuple(one for one in standing.answers if one.at > verdicts or one.message in waits),
         handed=still_open(standing, history),
     )

@@ -49,10 +49,14 @@ class Comfort(msgspec.Struct, frozen=True, gc=False):
 
 
 class LearnedComfort(msgspec.Struct, frozen=True, gc=False):
-    """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1."""
+    """What the person's feedback multiplies their ceiling by as of *at*; it fades towards 1.
+
+    `taught` are the latest lessons, each as its time and a hash, so that none teaches twice.
+    """
 
     factor: float
     at: int
+    taught: tuple[tuple[int, int], ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -180,6 +184,10 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     cancelled: bool = False
     unsent: bool = False
     body: bytes = b""
+
+    def early(self, now: int) -> bool:
+        """Tell whether *now* is before any moment of its own, none of which jitter delays."""
+        return now < self.planned_at and (self.eligible_at is None or now < self.eligible_at)
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

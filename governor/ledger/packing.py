@@ -36,7 +36,7 @@ from governor.ledger.words import Word, name_of, number_of
 
 _Row = tuple[Any, ...]
 
-_FORMAT = 2
+_FORMAT, _BEFORE = 3, 2  # before, lessons were not remembered one by one
 _WAITS = 0x80  # set in the format byte when the head says when something is due
 _HEAD = struct.Struct(">BQ")
 _WAKE_BYTES = 6
@@ -131,7 +131,7 @@ def unpack(record: bytes | None) -> Standing:
             tuple([_unpack_waiting(row) for row in parts.waiting]),
             tuple([Cancelled(*row) for row in parts.cancelled]),
             tuple([Answer(*row) for row in parts.answers]),
-            LearnedComfort(*parts.learned) if parts.learned else None,
+            _unpack_learned(*parts.learned) if parts.learned else None,
             HandedOver(*parts.handed) if parts.handed else None,
         )
     except _DAMAGES as error:
@@ -183,7 +183,7 @@ def _read_head(record: bytes) -> tuple[int, int]:
     if len(record) < _HEAD.size:
         raise UnreadableError(f"record is damaged: it has only {len(record)} bytes")
     kind, version = _HEAD.unpack_from(record)
-    if kind & ~_WAITS != _FORMAT:
+    if kind & ~_WAITS not in (_FORMAT, _BEFORE):
         raise UnreadableError(
             f"record has format {kind & ~_WAITS} and this governor reads format {_FORMAT};"
             " run the version that wrote it, or rebuild the ledger"
@@ -263,19 +263,16 @@ def _unpack_profile(row: Sequence[Any]) -> Profile:
     return Profile(*fields)
 
 
+def _unpack_learned(factor: float, at: int, taught: Sequence[Any] = ()) -> LearnedComfort:
+    return LearnedComfort(factor, at, tuple((when, mark) for when, mark in taught))
+
+
 def _pack_judged(some: Sequence[Judged]) -> list[_Row]:
-    return [
-        (
-            one.message,
-            one.at,
-            number_of(one.code, one.code),
-            one.variant,
-            one.attempt,
-            one.seq,
-            one.digest,
-        )
-        for one in some
-    ]
+    rows: list[_Row] = []
+    for one in some:
+        message, at, code, *rest = astuple(one)
+        rows.append((message, at, number_of(code, code), *rest))
+    return rows
 
 
 def _pack_waiting(some: Sequence[Waiting]) -> list[_Row]:

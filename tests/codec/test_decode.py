@@ -196,6 +196,20 @@ def test_unknown_names_are_shown_with_the_nearest_known() -> None:
     assert odd.detail.startswith("variants.0.channel: this name is not in the policy")
 
 
+def test_a_null_channel_or_null_variants_are_as_if_they_were_left_out() -> None:
+    several = decoded(CANDIDATE | {"channel": None}).candidate
+    assert several == decoded(CANDIDATE).candidate
+    assert decoded(SHORT | {"variants": None}).candidate == decoded(SHORT).candidate
+    assert refused(SHORT | {"channel": None}).detail == "variants: is missing"
+
+
+def test_what_a_sender_says_besides_in_its_own_way_costs_no_complaint() -> None:
+    told = {"id": "f", "message": "m", "person": "p", "at": "2026-05-05T10:00:00Z"}
+    for detail in ("too_late", {"smtp": 550}, ["a"], 7, None):
+        fact = {**told, "kind": "complained", "detail": detail}
+        assert decode_fact("feedback", json.dumps(fact).encode(), (), None, AT).fact.person == "p"
+
+
 def test_a_null_key_is_no_mismatch() -> None:
     assert decoded(SHORT, key=None).raw == SHORT
     assert refused(SHORT, key=b"").reason == "key_mismatch"

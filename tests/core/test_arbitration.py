@@ -200,6 +200,15 @@ def test_what_suppresses_only_for_a_time_does_not_end_a_message_that_gathers() -
     assert person.run("10:15") == ["m release"]
 
 
+def test_what_is_said_of_a_message_that_gathers_counts_as_of_one_never_seen() -> None:
+    person = rivals()
+    person.candidate("10:00", "a")
+    assert person.feedback("10:05", "a", "unsubscribed") == ["a suppress consent_withdrawn"]
+    assert person.notes == ["unknown_message"]
+    assert person.candidate("10:20", "b") == []
+    assert person.run("10:30") == ["b suppress consent_withdrawn"]
+
+
 def test_an_approval_that_comes_while_a_message_gathers_counts_as_its_window_closes() -> None:
     person = rivals(review={"rules": [{"id": "r"}]})
     person.candidate("10:00")
@@ -249,14 +258,6 @@ def test_an_id_that_gathers_is_not_taken_twice_and_what_is_kept_of_it_is_told_ag
     assert person.resolutions[-1].repeat
     # The first record may have been read again after what gathered had been kept.
     assert person.resolutions[-1].was_waiting
-
-
-def test_feedback_on_what_gathers_is_ignored() -> None:
-    person = rivals()
-    person.candidate("10:00")
-    person.feedback("10:01", "m", "complained")
-    assert person.notes == ["not_released"]
-    assert person.run("10:10") == ["m release"]
 
 
 def test_what_was_decided_at_a_closing_and_not_published_is_told_again() -> None:

@@ -420,6 +420,7 @@ def test_a_quota_holds_where_the_caps_are_skipped_and_nothing_counts(
     assert person.candidate("10:59:59.999", "a", category="code") == [f"a {said}"]
     finding = person.finding("caps", "quota")
     assert (finding.limit, finding.observed, finding.window) == (2, 2, "1h")
+    assert finding.eligible_at == at("11:00")
 
 
 @pytest.mark.parametrize("window", ["90s", "30m", "24h", "36h", "7d"])
@@ -506,5 +507,24 @@ def test_what_is_older_than_the_history_is_forgotten_and_no_window_misses_it() -
     send(person, "10:00")
     assert person.candidate("15T09:59:59.999", "a") == ["a defer cap_reached 2026-05-15T10:00:00Z"]
     assert person.run("15T10:00") == ["a release"]
+    person.profile("15T12:00", time_zone="Europe/Berlin")
     assert [at("15T10:00")] == [entry.at for entry in person.standing.log]
     assert 10 * DAY == 240 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("window", "history", "first", "later"),
+    [
+        ("calendar day", "24h", "2026-10-24T22:10", "2026-10-25T22:40"),
+        ("calendar week", "7d", "2026-10-18T22:10", "2026-10-25T22:40"),
+        ("calendar month", "31d", "2026-09-30T22:10", "2026-10-31T22:40"),
+    ],
+)
+def test_nothing_is_forgotten_within_a_calendar_window_that_a_clock_set_back_makes_longer(
+    window: str, history: str, first: str, later: str
+) -> None:
+    cap = {"limit": 1, "window": window, "at_cap": "suppress"}
+    person = capped(cap, retention={"history": history, "verdicts": "1h"})
+    send(person, first)
+    person.profile(later, time_zone="Europe/Berlin")
+    assert person.candidate(later, "a") == ["a suppress cap_reached"]

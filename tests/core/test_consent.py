@@ -223,6 +223,8 @@ def test_a_withdrawal_after_an_expired_grant_is_what_is_told() -> None:
         ({"method": "form"}, "consent_unproven"),
         ({"notice_version": "", "method": "form"}, "consent_unproven"),
         ({"notice_version": "7", "method": "form"}, None),
+        ({"notice_version": 7, "method": "form"}, None),
+        ({"notice_version": 7.1, "method": "form"}, None),
     ],
 )
 def test_where_proof_is_required_a_grant_counts_only_with_notice_and_method(

@@ -63,6 +63,7 @@ def test_what_is_no_zone_is_none(name: str) -> None:
         ("DE", "BY", date(2026, 1, 6), True),
         ("DE", "DE-BY", date(2026, 1, 6), True),
         ("de", "by", date(2026, 1, 6), True),
+        ("DE", "Bayern", date(2026, 1, 6), True),
         ("DE", None, date(2026, 1, 6), False),
         ("DE", "BE", date(2026, 1, 6), False),
         ("DE", "nowhere", date(2026, 5, 1), True),

@@ -172,6 +172,27 @@ def test_jitter_never_goes_past_the_closing_or_the_expiry() -> None:
         assert person.run("06:01") == ["a release"]
 
 
+def test_jitter_never_goes_past_the_closing_of_other_hours_that_bind_the_message() -> None:
+    for number in range(20):
+        person = quiet({"jitter": "2h"}, {"allow": {"mon-sun": "07:00-08:01"}})
+        person.candidate("04:00", person=f"p-{number}")
+        assert at("06:00") <= person.standing.waiting[0].wake_at < at("06:01")
+        assert person.run("06:01") == ["m release"]
+
+
+def test_hours_in_shadow_and_those_of_a_variant_that_waits_on_spread_nothing() -> None:
+    push, email = {"match": {"channel": "push"}}, {"match": {"channel": "email"}}
+    never = [{"id": "never", **push, "limit": 0, "window": "1h"}]
+    for number in range(5):
+        person = quiet({}, {"jitter": "2h"}, modes={"quiet_hours.q1": "shadow"})
+        person.candidate("04:00", person=f"p-{number}")
+        assert person.standing.waiting[0].wake_at == at("06:00")
+        person = quiet(email, {**push, "jitter": "2h"}, caps=never)
+        variants = [variant("a", "push"), variant("b", "email")]
+        person.candidate("04:00", person=f"p-{number}", variants=variants)
+        assert person.standing.waiting[0].wake_at == at("06:00")
+
+
 def test_jitter_does_not_delay_what_frees_in_the_middle_of_the_day() -> None:
     person = quiet({"jitter": "10m"}, caps=[{"id": "c", "limit": 1, "window": "1h"}])
     person.candidate("10:00", "a")
@@ -184,3 +205,12 @@ def test_what_is_woken_within_its_jitter_goes_at_once() -> None:
     person.candidate("05:00")
     assert person.standing.waiting[0].wake_at > at("06:00:01")
     assert person.profile("06:00:01", time_zone="Europe/Berlin") == ["m release"]
+
+
+def test_what_is_woken_within_its_jitter_is_woken_at_its_time_and_not_before() -> None:
+    cap = {"id": "c", "limit": 1, "window": "24h", "at_cap": "suppress"}
+    person = quiet({"jitter": "10m"}, caps=[cap])
+    person.candidate("05:00", "a")
+    assert person.standing.waiting[0].wake_at > at("06:00:02")
+    assert person.candidate("06:00:01", "b") == ["b release"]
+    assert person.profile("06:00:02", time_zone="Europe/Berlin") == ["a suppress cap_reached"]

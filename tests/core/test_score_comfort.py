@@ -156,11 +156,44 @@ def test_feedback_teaches_and_the_same_feedback_again_does_not() -> None:
     again[1]["at"] = "2026-05-05T09:10:00Z"
     for _ in range(3):
         made.happens("09:11", again)
-    assert made.standing.learned == LearnedComfort(0.97, at("09:10"))
+    assert learned(made) == (0.97, at("09:10"))
     made.feedback("09:20", "a", "dismissed")
-    assert made.standing.learned is not None
-    assert made.standing.learned.at == at("09:20")
-    assert made.standing.learned.factor == pytest.approx(0.97 * 0.97, abs=1e-5)
+    factor, moment = learned(made)
+    assert moment == at("09:20")
+    assert factor == pytest.approx(0.97 * 0.97, abs=1e-5)
+
+
+def heard(made: Story, name: str, said: str, kind: str = "dismissed") -> None:
+    data = {"id": name, "message": name, "person": "p-42", "kind": kind}
+    made.happens("12:00", ("feedback", {**data, "at": f"2026-05-05T{said}:00Z"}))
+
+
+def test_of_two_that_say_the_same_at_one_moment_both_teach_and_so_does_what_comes_late() -> None:
+    made = story()
+    for _ in range(2):
+        heard(made, "x", "09:10")
+        heard(made, "y", "09:10")
+    assert learned(made)[0] == pytest.approx(0.97 * 0.97)
+    for _ in range(2):
+        heard(made, "z", "09:05")
+    assert learned(made)[0] == pytest.approx(0.97**3)
+    assert learned(made)[1] == at("09:10")
+
+
+def test_nothing_teaches_twice_in_whatever_order_much_is_heard() -> None:
+    made, minutes = story(), [11, 29, *range(12, 29), 10]
+    for minute in minutes:
+        heard(made, f"m{minute}", f"09:{minute}", "clicked")
+    before = made.standing.learned
+    for minute in minutes:
+        heard(made, f"m{minute}", f"09:{minute}", "clicked")
+    assert made.standing.learned == before
+
+
+def learned(made: Story) -> tuple[float, int]:
+    known = made.standing.learned
+    assert known is not None
+    return known.factor, known.at
 
 
 def test_feedback_on_what_governor_never_saw_teaches_and_on_what_it_did_not_release_does_not() -> (
@@ -168,10 +201,10 @@ def test_feedback_on_what_governor_never_saw_teaches_and_on_what_it_did_not_rele
 ):
     made = story()
     made.feedback("09:10", "unheard-of", "too_much")
-    assert made.standing.learned == LearnedComfort(0.7, at("09:10"))
+    assert learned(made) == (0.7, at("09:10"))
     made.candidate("09:20", "late", expires_at="2026-05-05T09:00:00Z")
     made.feedback("09:30", "late", "too_much")
-    assert made.standing.learned == LearnedComfort(0.7, at("09:10"))
+    assert learned(made) == (0.7, at("09:10"))
 
 
 def test_without_the_section_nothing_is_learned() -> None:

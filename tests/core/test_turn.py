@@ -184,9 +184,9 @@ def test_what_is_older_than_any_window_is_dropped() -> None:
     person.steer("05T10:30", "stop")
     person.candidate("05T11:00", "b")
     person.steer("05T11:30", "start")
-    person.candidate("06T10:00", "c")
+    person.candidate("06T12:00", "c")
     standing = person.standing
-    assert [entry.at for entry in standing.log] == [at("06T10:00")]
+    assert [entry.at for entry in standing.log] == [at("06T12:00")]
     assert (standing.heard, standing.cancelled, standing.answers, standing.judged) == (
         (),
         (),
@@ -194,6 +194,13 @@ def test_what_is_older_than_any_window_is_dropped() -> None:
         (),
     )
     assert standing.consents
+
+
+def test_a_cancellation_waits_for_its_message_as_long_as_verdicts_are_kept() -> None:
+    person = willing(retention={"verdicts": "72h", "history": "24h"})
+    person.cancel("05T10:00", message="m")
+    person.profile("08T09:59:59", time_zone="Europe/Berlin")
+    assert person.candidate("08T09:59:59", "m") == ["m suppress cancelled"]
 
 
 def test_a_simulation_forgets_nothing() -> None:

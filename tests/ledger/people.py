@@ -208,7 +208,13 @@ standings = built(
             at=times,
         )
     ),
-    learned=st.none() | built(LearnedComfort, factor=st.floats(allow_nan=False), at=times),
+    learned=st.none()
+    | built(
+        LearnedComfort,
+        factor=st.floats(allow_nan=False),
+        at=times,
+        taught=_several(st.tuples(times, hashes)),
+    ),
     handed=st.none()
     | built(
         HandedOver,

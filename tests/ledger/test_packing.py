@@ -54,11 +54,11 @@ def test_the_version_of_a_stranger_is_no_bytes() -> None:
 def test_another_format_is_refused_with_what_to_do(known: Standing) -> None:
     record = bytearray(pack(known))
     record[0] += 1
-    with pytest.raises(UnreadableError, match=r"format 3 .* reads format 2; run the version"):
+    with pytest.raises(UnreadableError, match=r"format 4 .* reads format 3; run the version"):
         unpack(bytes(record))
-    with pytest.raises(UnreadableError, match="format 3"):
+    with pytest.raises(UnreadableError, match="format 4"):
         peek(bytes(record))
-    with pytest.raises(UnreadableError, match="format 3"):
+    with pytest.raises(UnreadableError, match="format 4"):
         unpack_control(bytes(record))
 
 
@@ -78,8 +78,21 @@ def test_a_settled_person_takes_little_room_whatever_the_exposures() -> None:
 
 def test_what_was_learned_takes_little_room_and_nothing_where_there_is_none() -> None:
     known = settled_person()
-    learned = msgspec.structs.replace(known, learned=LearnedComfort(0.679, 1_778_000_000_123))
-    assert len(pack(learned)) - len(pack(known)) <= 26
+    at = 1_778_000_000_123
+    for count in (0, 1, 8):
+        comfort = LearnedComfort(0.679, at, ((at, 2**63),) * count)
+        learned = msgspec.structs.replace(known, learned=comfort)
+        assert len(pack(learned)) - len(pack(known)) <= 27 + 19 * count
+
+
+def test_what_was_learned_before_lessons_were_remembered_one_by_one_is_still_read() -> None:
+    known = msgspec.structs.replace(settled_person(), learned=LearnedComfort(0.679, 1, ((1, 2),)))
+    record = pack(known)
+    before = bytes([record[0] - 1]) + record[1:].replace(b"\x01\x91\x92\x01\x02", b"\x01")
+    before = before.replace(b"\x93\xcb\x3f\xe5", b"\x92\xcb\x3f\xe5")
+    assert len(before) == len(record) - 4
+    read = unpack(before)
+    assert read == msgspec.structs.replace(known, learned=LearnedComfort(0.679, 1))
 
 
 def test_sends_alike_are_written_once() -> None:

@@ -212,7 +212,19 @@ class Maker(PolicyMaker):
             data["channel"] = self.pick(CHANNELS)
         if self.chance(0.02):
             data["kind"] = "shrugged"
-        return data
+        return self.perhaps_again(data)
+
+    def perhaps_again(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Now and then feedback that was read before, or another that says the same."""
+        earlier = [one for one in self.told if one["person"] == data["person"]]
+        self.told.append(data)
+        draw = self.rivalry.random()
+        if not earlier or draw > 0.16:
+            return data
+        again = self.rivalry.choice(earlier)
+        if draw < 0.08:
+            return again
+        return data | {name: again[name] for name in ("kind", "at")}
 
     def cancellation(self) -> dict[str, Any]:
         """A cancellation of a message or of a campaign."""

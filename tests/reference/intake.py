@@ -123,10 +123,11 @@ def feedback(person: Person, data: dict[str, Any], now: int) -> bool:
     kind = one_of(data.get("kind"), KINDS)
     at = effective_at(data, now, loosens=False)
     sent, known = person.sent(need(data, "message")), person.messages.get(data["message"])
-    if known is not None and sent is None:
+    if known is not None and known.attempt and sent is None:
         return False
     channel = data.get("channel")
-    person.signals.append({"kind": kind, "at": at, "channel": channel})
+    source = f"{data['id']} {data['message']} {kind}"
+    person.signals.append({"kind": kind, "at": at, "channel": channel, "source": source})
     if kind in ("unsubscribed", "complained"):
         where = channel if sent is None else sent.attributes["channel"]
         where = None if kind == "complained" else where

@@ -54,6 +54,7 @@ class PolicyMaker:
         self.step = self.random.choice(STEPS) * MINUTE
         self.ids = [f"m{i}" for i in range(self.random.choice([5, 8, 14]))]
         self.seen: dict[tuple[str, str], dict[str, Any]] = {}
+        self.told: list[dict[str, Any]] = []
         self.count = 0
 
     def chance(self, share: float) -> bool:

@@ -75,6 +75,7 @@ def learned(person: Person, now: int) -> float:
     """What all feedback so far has made of the factor, which forgets between any two."""
     lessons: list[tuple[int, str]] = []
     latest: dict[tuple[str, str | None], int] = {}
+    known: set[tuple[str, int]] = set()
     begun = -1
     for signal in person.signals:
         kind, at, key = signal["kind"], signal["at"], (signal["kind"], signal["channel"])
@@ -82,8 +83,10 @@ def learned(person: Person, now: int) -> float:
             begun = at
             heard = sorted((t, k, c or "") for (k, c), t in latest.items() if t >= begun)
             lessons = [(t, k) for t, k, _ in heard]
-        if kind in (*LOWERS, *RAISES) and at > latest.get(key, -1):
-            latest[key] = at
+        source = (signal.get("source", ""), at)
+        if kind in (*LOWERS, *RAISES) and source not in known:
+            known.add(source)
+            latest[key] = max(at, latest.get(key, -1))
             lessons += [(at, kind)] if at >= begun else []
     return _taught(lessons, now)
 

@@ -16,6 +16,8 @@ from tests.reference.compare import Events, Line, by_person, essence
 from tests.reference.histories import history
 from tests.reference.households import shared_history
 from tests.reference.reference import Reference
+from tests.reference.times import parse_time
+from tests.reference.wilder import wilder_history
 
 EVERYDAY = 150
 AT_ONCE = 25
@@ -34,9 +36,12 @@ def played(policy: dict[str, Any], events: Events, folder: Path) -> tuple[list[L
     return [json.loads(line) for line in lines], len(dead)
 
 
-def made(seed: int, *, wide: bool = False, shared: bool = False) -> tuple[dict[str, Any], Events]:
+def made(
+    seed: int, *, wide: bool = False, shared: bool = False, wilder: bool = False
+) -> tuple[dict[str, Any], Events]:
     """Return the history of a seed, without a mode for a quota that its policy does not have."""
-    policy, events = (shared_history if shared else history)(seed, wide=wide)
+    make = shared_history if shared else history
+    policy, events = wilder_history(seed, wide=wide, made=make) if wilder else make(seed, wide=wide)
     quotas = any("quota" in category for category in policy["categories"].values())
     if not quotas and "modes" in policy:
         policy["modes"] = {k: v for k, v in policy["modes"].items() if k != "caps.quota"}
@@ -67,9 +72,9 @@ def _alike(mine: Line, theirs: Line) -> bool:
     return all(math.isclose(points[part], shown[part], abs_tol=1e-4) for part in points)
 
 
-def agreed(seed: int, folder: Path, *, wide: bool = False, shared: bool = False) -> None:
+def agreed(seed: int, folder: Path, **form: bool) -> None:
     """Hold both against each other, decision by decision of each person."""
-    policy, events = made(seed, wide=wide, shared=shared)
+    policy, events = made(seed, **form)
     found = disagreement(policy, events, *played(policy, events, folder))
     assert not found, f"seed {seed}: {found}"
 
@@ -86,18 +91,54 @@ def test_the_product_counts_households_as_the_reference_does(first: int, tmp_pat
         agreed(seed, tmp_path, shared=True)
 
 
+@pytest.mark.parametrize("first", range(0, EVERYDAY, AT_ONCE))
+def test_the_product_decides_what_the_reference_decides_in_odd_places_and_words(
+    first: int, tmp_path: Path
+) -> None:
+    for seed in range(first, first + AT_ONCE):
+        agreed(seed, tmp_path, wilder=True, wide=seed % 5 == 0, shared=seed % 5 == 1)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_product_finds_what_the_reference_finds(tmp_path: Path, *, wide: bool) -> None:
+    for seed in range(15, 23):
+        policy, events = made(seed, wide=wide)
+        reference = Reference(policy)
+        reference.run(events)
+        lines, _ = played(policy, events, tmp_path)
+        expected, actual = by_person(reference.decisions), by_person(lines)
+        for person in {*expected, *actual}:
+            assert _found(expected[person]) == _found(actual[person]), f"{seed} {person}"
+
+
+def _found(lines: list[Line]) -> list[list[tuple[Any, ...]]]:
+    """Return what each decision says does not pass, in order, and when it would."""
+    return [
+        [
+            (
+                *(one[name] for name in ("rule", "id", "variant", "outcome", "code", "enforced")),
+                one["eligible_at"] and parse_time(one["eligible_at"]),
+            )
+            for one in line["findings"]
+            if one["outcome"] != "release"
+        ]
+        for line in lines
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(
     os.environ.get("HYPOTHESIS_PROFILE") != "deep", reason="only with HYPOTHESIS_PROFILE=deep"
 )
+@pytest.mark.parametrize("wilder", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("wide", [False, True])
 def test_the_product_decides_what_the_reference_decides_on_thousands(
-    tmp_path: Path, *, wide: bool, shared: bool
+    tmp_path: Path, *, wide: bool, shared: bool, wilder: bool
 ) -> None:
     for seed in DEEP:
-        agreed(EVERYDAY + seed, tmp_path, wide=wide, shared=shared)
+        agreed(EVERYDAY + seed, tmp_path, wide=wide, shared=shared, wilder=wilder)
 
 
 def test_a_difference_is_seen(tmp_path: Path) -> None:

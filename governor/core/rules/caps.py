@@ -96,8 +96,9 @@ class _Limits:
         finding = _counted(case, variant, bound, bound.limit or 0, times, at)
         if finding.outcome is not REVIEW:
             return [finding]
-        outcome, code = reviewed(case, variant, at, code="bypass_quota")
-        return [replace(finding, outcome=outcome, code=code, eligible_at=None)]
+        outcome, code = reviewed(case, variant, at, code=bound.code)
+        frees = finding.eligible_at if code == bound.code else None
+        return [replace(finding, outcome=outcome, code=code, eligible_at=frees)]
 
     def check(self, case: Case, variant: model.Variant, at: int) -> list[Finding]:
         """Find every limit on this variant."""

@@ -132,17 +132,17 @@ def _ceiling(section: Json, feedback: Iterable[Json], profile: Json | None, now:
 def _learned(section: Json, feedback: Iterable[Json], now: int) -> float:
     """Return what the person's answers have made of their ceiling, the first one first.
 
-    Of one kind on one channel only what is later than all before it teaches: anything else may be
-    the same answer told again.
+    The same answer told again teaches nothing.
     """
     half_life = duration(section.get("half_life", _FORGOTTEN))
     factor, last = 1.0, None
-    heard: dict[tuple[Any, Any], int] = {}
+    heard: set[tuple[Any, ...]] = set()
     for told in feedback:
-        kind, at, key = told["kind"], moment(told["at"]), (told["kind"], told.get("channel"))
-        if (kind not in _TIMES and kind not in _PLUS) or at <= heard.get(key, -1):
+        kind, at = told["kind"], moment(told["at"])
+        answer = (told.get("id"), told.get("message"), kind, at)
+        if (kind not in _TIMES and kind not in _PLUS) or answer in heard:
             continue
-        heard[key] = at
+        heard.add(answer)
         at = at if last is None else max(at, last)
         factor = _faded(factor, 0 if last is None else at - last, half_life)
         times = section.get(kind, _TIMES[kind]) if kind in _TIMES else 1.0
