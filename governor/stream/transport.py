@@ -54,7 +54,8 @@ class Consumer(driver.Consumer):
         ]
         try:
             await asyncio.gather(*channels)
-        except ConsumerStoppedError:
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            # In a rebalance Faust takes the latter for a crash, also of who is told to stop.
             if not self.transport.app.should_stop:
                 raise
         finally:

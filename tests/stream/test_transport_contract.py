@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import aiokafka
@@ -26,9 +27,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import MethodQueue, QueueServiceThread, ServiceThread
 
-from governor.stream.fetch import Partition
+from governor.stream.fetch import Fetch, Lane, Partition
 from governor.stream.repair import repair_client
+from governor.stream.settings import StreamSettings
 from governor.stream.transport import Consumer
+from governor.stream.worker import consumer_of, make_app
 
 
 def parameters(function: Any) -> list[str]:
@@ -168,3 +171,24 @@ async def test_a_write_to_a_connection_that_is_gone_fails_as_the_client_expects(
         getattr(connection, name)(given)
     assert writer.closed
     assert reasons == [CloseReason.CONNECTION_BROKEN]
+
+
+@pytest.mark.parametrize("told_to_stop", [True, False])
+async def test_only_a_worker_that_is_told_to_stop_may_be_cancelled_in_a_rebalance_without_a_crash(
+    tmp_path: Path, *, told_to_stop: bool
+) -> None:
+    async def handle(_: Fetch) -> None: ...
+
+    topics = {"candidates": Lane.CANDIDATES}
+    settings = StreamSettings(brokers="127.0.0.1:1", group="g", topics=topics, data=tmp_path)
+    app = make_app(settings, handle)
+    app.rebalancing = True
+    fetcher = base.Fetcher(app)
+    await fetcher.start()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    if told_to_stop:
+        app._stopped.set()
+    await fetcher.stop()
+    consumer_of(app)._thread.thread_loop.close()
+    assert isinstance(fetcher.crash_reason, asyncio.CancelledError) is not told_to_stop
