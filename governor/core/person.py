@@ -148,21 +148,21 @@ class Person:
 
     def _wait_on(self, waiting: Waiting, moment: int) -> None:
         """Look again at *moment*; what is unsent goes on being looked at until it is published."""
-        near = self.now + LOOK_AGAIN
-        later = replace(
-            waiting, wake_at=min(moment, near) if waiting.unsent else moment, planned_at=moment
-        )
+        look = min(moment, self.now + LOOK_AGAIN) if waiting.unsent else moment
+        later = replace(waiting, wake_at=look, planned_at=moment)
         self.standing = waits_as(self.standing, {waiting: later})
 
     def judge_fresh(self, incoming: Incoming) -> None:
-        """Judge a candidate, or repeat the verdict on an id that is known."""
+        """Judge a candidate, or repeat the verdict on an id that is known, as it came first."""
         known = self.standing.known(name64(incoming.candidate.id))
         if known is not None and known.digest != incoming.digest:
             self.rejected.append((incoming, "conflicting_id"))
         elif incoming.future:
             self.rejected.append((incoming, "future_time"))
         elif known is not None:
-            self._repeat(incoming)
+            waiting = self.standing.waits(known.message)
+            kept = None if waiting is None else self.setting.open_body(self.turn.key, waiting)
+            self._repeat(kept or incoming)
         elif until := arbitrate.gathering(self.setting.policy, self.standing, incoming, self.now):
             self._resolve(incoming, until, None, attempt=0)
         else:
@@ -249,12 +249,12 @@ class Person:
         message = name64(incoming.candidate.id)
         waiting, known = self.standing.waits(message), self.standing.known(message)
         assert known is not None  # noqa: S101
-        incoming = incoming if waiting is None else self.setting.open_body(self.turn.key, waiting)
         before = tuple(one for one in self.standing.log if one.seq < known.seq)
         at = known.decided_at if isinstance(known, Waiting) else known.at
         case = self._case(incoming, waiting, replace(self.standing, log=before))
         verdict = again(known)
-        verdict = arbitrate.retold(case.as_of(at), known, verdict, at) if case else verdict
+        if case is not None:
+            verdict = arbitrate.retold(case.as_of(at), known, verdict, at)
         if isinstance(known, Entry) and known.settled == SENT:
             self.standing = marked(self.standing, known)
         self._publish(
