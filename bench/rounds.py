@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from bench import load
 from bench.latency import latency
 from bench.proof import agreement, prove
 from bench.results import Population, Result, compare
@@ -43,7 +42,7 @@ def measure(form: Form, result: Result, console: Console) -> None:
             for number in range(form.rounds):
                 # Another side begins every round.
                 turned = [*sides[number % len(sides) :], *sides[: number % len(sides)]]
-                records = _ready(stage, people, max(counts.values()), form, f"r{number}")
+                records = stage.ready(people, max(counts.values()), form.block, f"r{number}")
                 _round(stage, turned, population, counts, records, console)
             population.idle_cores = stage.idle(sides)
             compare(population)
@@ -53,7 +52,7 @@ def measure(form: Form, result: Result, console: Console) -> None:
 
 def _first_round(stage: Stage, sides: Sequence[Side], people: int, form: Form) -> dict[str, int]:
     """Let every side warm up; return how many candidates each gets to be busy long enough."""
-    records = _ready(stage, people, form.block, form, "warm")
+    records = stage.ready(people, form.block, form.block, "warm")
     return {
         side.name: _whole(stage.measure(side, records).rate * form.seconds, form.block)
         for side in sides
@@ -62,14 +61,6 @@ def _first_round(stage: Stage, sides: Sequence[Side], people: int, form: Form) -
 
 def _whole(wanted: float, block: int) -> int:
     return min(max(round(wanted / block), 1) * block, _MOST)
-
-
-def _ready(
-    stage: Stage, people: int, count: int, form: Form, generation: str
-) -> list[tuple[bytes, bytes]]:
-    chosen = load.blocks(people, count, form.block, generation)
-    stage.introduce(list(dict.fromkeys(chosen)))
-    return load.candidates(chosen)
 
 
 def _round(
@@ -101,7 +92,7 @@ def _latencies(stage: Stage, sides: Sequence[Side], population: Population, form
     per_second = max(run.rate for run in population.runs[RULES]) / 2
     for number in range(form.latency_rounds):
         count = int(per_second * form.latency_seconds)
-        records = _ready(stage, population.people, count, form, f"l{number}")
+        records = stage.ready(population.people, count, form.block, f"l{number}")
         for side in sides:
             if side.name in DECIDING:
                 found = latency(stage, side, records, per_second)

@@ -9,14 +9,12 @@ from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
-from bench import load
 from bench.stage import GOVERNOR, Run, Side, Stage, staged
 
 _ROUNDS: Final = 5
 _CANDIDATES: Final = 40_000
 _BLOCK: Final = 4_000
 _PEOPLE: Final = 20_000
-_GROUP: Final = "governor.governor"
 _PATIENCE: Final = 60.0
 
 
@@ -38,34 +36,33 @@ def main() -> int:
 
 
 def _beside_another(stage: Stage, one: Side, generation: str) -> Run:
-    another = Side(GOVERNOR, ["governor", "run"], "governor.", stage)
+    another = stage.beside(one)
     another.start()
     try:
-        _wait_for_members(stage, 2)
+        _wait_for_members(stage, one, 2)
         _work(stage, one, f"{generation}-warm")
         return _work(stage, one, generation)
     finally:
         another.stop()
-        _wait_for_members(stage, 1)
+        _wait_for_members(stage, one, 1)
 
 
 def _work(stage: Stage, side: Side, generation: str) -> Run:
-    chosen = load.blocks(_PEOPLE, _CANDIDATES, _BLOCK, generation)
-    stage.introduce(list(dict.fromkeys(chosen)), also=False)
-    return stage.measure(side, load.candidates(chosen))
+    return stage.measure(side, stage.ready(_PEOPLE, _CANDIDATES, _BLOCK, generation, also=False))
 
 
-def _wait_for_members(stage: Stage, count: int) -> None:
-    """Wait until so many workers have shared the partitions out among them."""
+def _wait_for_members(stage: Stage, side: Side, count: int) -> None:
+    """Wait until so many workers of the group of *side* have shared its partitions out."""
+    group = stage.environment(side.prefix)["GOVERNOR_GROUP"]
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        [asked] = admin.describe_consumer_groups([_GROUP]).values()
-        group = asked.result()
-        if group.state == ConsumerGroupState.STABLE and len(group.members) == count:
+        [asked] = admin.describe_consumer_groups([group]).values()
+        found = asked.result()
+        if found.state == ConsumerGroupState.STABLE and len(found.members) == count:
             return
         time.sleep(0.2)
-    raise RuntimeError(f"{_GROUP}: not {count} members within {_PATIENCE:.0f} s")
+    raise RuntimeError(f"{group}: not {count} members within {_PATIENCE:.0f} s")
 
 
 if __name__ == "__main__":

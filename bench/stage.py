@@ -61,7 +61,7 @@ class Side:
         self.released = f"{prefix}{'outreach.' if governor else ''}released"
         decides = name in DECIDING
         self.writes = self.released.replace("released", "decisions") if decides else self.released
-        self._command = [sys.executable, "-m", *command]
+        self.command = command
         self._env = {**os.environ, **stage.environment(prefix)}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +75,10 @@ class Side:
     def start(self) -> None:
         """Start the process."""
         self._process = subprocess.Popen(
-            self._command, env=self._env, stdout=self._log, stderr=self._log
+            [sys.executable, "-m", *self.command],
+            env=self._env,
+            stdout=self._log,
+            stderr=self._log,
         )
 
     def must_live(self) -> None:
@@ -218,6 +221,18 @@ class Stage:
             cpu_seconds(self.redis.pid),
             cpu_seconds(self.kafka.pid),
         )
+
+    def beside(self, side: Side) -> Side:
+        """Return another process that shares the work of *side*, not yet started."""
+        return Side(side.name, side.command, side.prefix, self)
+
+    def ready(
+        self, people: int, count: int, block: int, generation: str, *, also: bool = True
+    ) -> Records:
+        """Return candidates as `load.blocks` has them, for people whom the ledgers know."""
+        chosen = load.blocks(people, count, block, generation)
+        self.introduce(list(dict.fromkeys(chosen)), also=also)
+        return load.candidates(chosen)
 
     def introduce(self, people: Sequence[str], *, also: bool = True) -> None:
         """Let both ledgers know *people*: their consent and the same send log for everybody.
