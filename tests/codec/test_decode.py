@@ -77,13 +77,6 @@ def test_a_channel_at_the_top_is_one_variant_named_only() -> None:
     assert (variant.id, variant.channel, variant.content) == ("only", "email", "hello")
 
 
-@pytest.mark.parametrize("raw", [CANDIDATE | {"channel": None}, SHORT | {"variants": None}])
-def test_of_channel_and_variants_a_null_is_as_good_as_none(raw: dict[str, Any]) -> None:
-    read = decoded(raw).candidate
-    less = decoded({name: value for name, value in raw.items() if value is not None}).candidate
-    assert read.variants == less.variants
-
-
 def test_trace_headers_are_kept_and_others_are_not() -> None:
     trace: Headers = [("traceparent", b"00-\xff-01"), ("tracestate", b"a=b")]
     incoming = decoded(SHORT, [("ce_id", b"7"), *trace, ("other", None)])
