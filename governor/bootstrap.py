@@ -49,8 +49,9 @@ _ANSWER_WITHIN = 5.0
 def run(settings: Settings) -> int:
     """Run the worker to its end and return the exit code.
 
-    Raises PolicyInvalid, and BrokerUnavailable or LedgerUnavailable when a dependency is away or
-    not fit at the start; once the worker runs, it holds instead.
+    Raises PolicyInvalid, SettingsInvalid when it cannot listen where it should, and
+    BrokerUnavailable or LedgerUnavailable when a dependency is away or not fit at the start; once
+    the worker runs, it holds instead.
     """
     logs.configure(settings.log)
     for note in settings.notes:

@@ -19,7 +19,7 @@ _LOWERS = ("complained", "unsubscribed", "too_much", "dismissed")
 _RAISES = ("clicked", "converted", "replied")
 _RESET = "comfort_reset"
 _NOT_YET_FADING = 2**62
-# The latest; what is no later than all of them may be a repeat of one that is forgotten.
+# The latest; what is no later than the oldest of them may repeat one that is forgotten.
 _REMEMBERED = 8
 
 
@@ -50,7 +50,7 @@ def learn(
 
 
 def _may_be_a_repeat(taught: Sequence[tuple[int, int]], lesson: tuple[int, int]) -> bool:
-    """Tell whether *lesson* is among those *taught*, or no later than any that is forgotten."""
+    """Tell whether *lesson* is among those *taught*, or so old that it may be forgotten."""
     return lesson in taught or (len(taught) >= _REMEMBERED and lesson[0] <= taught[0][0])
 
 

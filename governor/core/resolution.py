@@ -12,9 +12,9 @@ class Resolution(msgspec.Struct, frozen=True):
 
     `decision_id` is the same whenever and wherever this decision is made again, `policy` the
     revision of what it was made under; `seq` is the version of the person's standing after it.
-    `reconstructed` tells that the findings were made
-    again for a repeat, `resubmitted` that the person had been told the same under another id.
-    Attempt 0 is no decision: the message gathers, which is kept and not told.
+    `reconstructed` tells that the findings were made again for a repeat, `resubmitted` that the
+    person had been told the same under another id. Attempt 0 is no decision: the message gathers,
+    which is kept and not told.
     """
 
     incoming: Incoming
