@@ -54,7 +54,7 @@ def _work(stage: Stage, side: Side, generation: str) -> Run:
 def _wait_for_members(stage: Stage, side: Side, count: int) -> None:
     """Wait until so many workers of the group of *side* have shared its partitions out."""
     group = stage.environment(side.prefix)["GOVERNOR_GROUP"]
-    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap, "log_level": 0})
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         [asked] = admin.describe_consumer_groups([group]).values()
