@@ -88,7 +88,8 @@ def test_a_storm_of_policies_good_and_bad_stops_nothing_and_the_last_good_one_ru
                 made.stage.policy.unlink()
             made.stage.rule_by(fine)
         made.stage.rule_by(bad[-1])
-        made.stage.wait_for(lambda: rule(worker)["refused"])
+        # By its own defect: one of the storm may have been refused and settled again meanwhile.
+        made.stage.wait_for(lambda: "no-such-section" in (rule(worker)["refused"] or ""))
         assert worker.metric("governor_policy_info", state="refused") == 1
         assert worker.reasons() == {}
         made.stage.rule_by(good[3])
