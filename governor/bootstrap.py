@@ -36,37 +36,40 @@ from governor.stream.publisher import Parts
 from governor.stream.replay import Replay
 from governor.stream.settings import StreamSettings
 from governor.stream.worker import Handler, make_app, run_worker
-from governor.topics import look
+from governor.topics import create, look
 
 log = logging.getLogger(__name__)
 
 _ADDED = 65_536
 _OUTPUT_ROOM = topics.ROOMY_BYTES - _ADDED
-_WAIT_FOR_LEDGER = 30.0
 _ANSWER_WITHIN = 5.0
 
 
 def run(settings: Settings) -> int:
     """Run the worker to its end and return the exit code.
 
-    Raises PolicyInvalid, SettingsInvalid when it cannot listen where it should, and
-    BrokerUnavailable or LedgerUnavailable when a dependency is away or not fit at the start; once
-    the worker runs, it holds instead.
+    Raises PolicyInvalid, SettingsInvalid when it cannot listen where it should, BrokerUnavailable
+    when Kafka is away or not fit at the start, and LedgerUnfit when Redis is not fit; a Redis that
+    is away, and whatever goes away later, holds the gate instead.
     """
     logs.configure(settings.log)
     for note in settings.notes:
         log.warning("%s", note)
     seen = stamp(settings.policy)
     policy = load_policy(settings.policy)
-    most = _ready_broker(settings)
+    most = _ready_broker(settings, policy)
     asyncio.run(_ready_ledger(settings))
     _ready_address(settings)
     return _Worker(settings, policy, seen, most).run()
 
 
-def _ready_broker(settings: Settings) -> int:
+def _ready_broker(settings: Settings, policy: Policy) -> int:
     """Return how large a record may be that what is made of it can still be published."""
     absent, rooms = look(settings)
+    if absent == [settings.topic_prefix + topics.HANDOVERS]:
+        # Topics from before it was added. Of anything else that is absent the prefix may be wrong.
+        create(settings, policy)
+        absent, rooms = look(settings)
     if absent:
         names = ", ".join(f"`{name}`" for name in absent)
         raise BrokerUnavailable(f"kafka: has no topic {names}, `governor topics create` makes it")
@@ -80,20 +83,14 @@ def _ready_broker(settings: Settings) -> int:
 
 
 async def _ready_ledger(settings: Settings) -> None:
+    """Refuse a server that would lose what it is told; for one that is away the worker holds."""
     ledger = RedisLedger(settings.redis)
-    deadline = time.monotonic() + _WAIT_FOR_LEDGER
     try:
-        while True:
-            try:
-                await ledger.check_server()
-            except LedgerUnfit:
-                raise
-            except LedgerUnavailable:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(1.0)
-            else:
-                return
+        await ledger.check_server()
+    except LedgerUnfit:
+        raise
+    except LedgerUnavailable as error:
+        log.warning("the worker starts and holds until its ledger answers: %s", error)
     finally:
         await ledger.close()
 

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from governor.config import topics
+from governor.config.settings import Settings
+from governor.topics import look
 from tests.e2e.kit import KEY, Stage
 from tests.e2e.worker import ROOT, RUN
+from tests.faults.broker_faults import delete
 from tests.servers.process import free_port
 
 
@@ -66,22 +70,20 @@ def test_a_broker_that_is_away_ends_with_4_within_a_minute(tmp_path: Path) -> No
     assert time.monotonic() - began < 60
 
 
-@pytest.mark.slow
-def test_a_ledger_that_is_away_ends_with_4_within_a_minute(stage: Stage) -> None:
-    began = time.monotonic()
-    worker = stage.worker(redis=f"redis://127.0.0.1:{free_port()}/0")
-    assert worker.wait(90) == 4
-    assert "redis" in worker.words
-    assert "Traceback" not in worker.words
-    assert time.monotonic() - began < 60
-
-
 def test_topics_that_are_missing_are_named_with_what_makes_them(stage: Stage) -> None:
     worker = stage.worker(topic_prefix="not-there.")
     assert worker.wait() == 4
     assert "not-there.outreach.candidates" in worker.words
     assert "governor topics create" in worker.words
     assert "Traceback" not in worker.words
+
+
+def test_topics_from_before_handovers_were_published_are_enough(stage: Stage) -> None:
+    delete(stage.brokers, [stage.prefix + topics.HANDOVERS])
+    worker = stage.worker().wait_until_ready()
+    assert worker.stop() == 0
+    absent, _rooms = look(Settings.load(stage.settings))
+    assert absent == []
 
 
 def test_an_address_that_is_taken_ends_with_2_and_its_setting(stage: Stage) -> None:

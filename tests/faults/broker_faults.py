@@ -54,11 +54,17 @@ class CrampedKafka(KafkaServer):
         super()._format()
 
 
+def delete(brokers: str, names: Iterable[str]) -> None:
+    """Delete topics; they may show for a moment more."""
+    admin = _admin(brokers)
+    for future in admin.delete_topics(list(names), operation_timeout=30).values():
+        future.result(30)
+
+
 def make_again(brokers: str, names: Iterable[str], partitions: int) -> None:
     """Delete topics and make them again, empty."""
     admin, names = _admin(brokers), list(names)
-    for future in admin.delete_topics(names, operation_timeout=30).values():
-        future.result(30)
+    delete(brokers, names)
     deadline = time.monotonic() + 30
     for name in names:
         while True:
