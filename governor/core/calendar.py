@@ -6,7 +6,6 @@ strictest counts, which is for the callers to combine.
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,9 +17,9 @@ from governor.core.standing import Profile
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HORIZON_DAYS = 400
-_SEVERAL_ZONES_DAYS = 21
-_FAR = 8 * DAY - 2 * HOUR
-_NEVER = 2**62
+NEVER = 2**62
+"""When open hours end that never do."""
+_WHOLE_DAY = ((0, DAY // MINUTE),)
 
 
 class Place(msgspec.Struct, frozen=True, cache_hash=True):
@@ -192,7 +191,7 @@ def _next_open(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
 def next_open(allow: Allow, place: Place, at: int) -> int | None:
     """Return the first moment not before *at* that is allowed in every zone of *place*.
 
-    None when there is none within 400 days, or within three weeks where there are several zones.
+    None when there is none within 400 days.
     """
     if _never_opens(allow, place, at // DAY):
         return None
@@ -206,7 +205,7 @@ def _never_opens(allow: Allow, place: Place, day: int) -> bool:
 
 
 def _search(allow: Allow, place: Place, at: int) -> int | None:
-    limit = at + (_HORIZON_DAYS if len(place.zones) == 1 else _SEVERAL_ZONES_DAYS) * DAY
+    limit = at + _HORIZON_DAYS * DAY
     moment, agreed = at, 0
     zones = place.zones
     while agreed < len(zones):
@@ -227,65 +226,51 @@ def is_open(allow: Allow, place: Place, at: int) -> bool:
 
 
 def closes(allow: Allow, place: Place, at: int) -> int | None:
-    """Return when the allowed hours that *at* lies in end.
+    """Return when the allowed hours that *at* lies in end in the first zone of *place*.
 
-    None when it lies in none, or when they do not end within a week.
+    None when it lies in none, or when they do not end within 400 days.
     """
-    ends = [_run_end(zone, allow, place, at) for zone in place.zones]
-    known = [end for end in ends if end is not None]
-    return min(known) if known else None
+    ends = [end for zone in place.zones if (end := _run_end(zone, allow, place, at)) > at]
+    end = min(ends, default=NEVER)
+    return None if end == NEVER else end
 
 
-def _run_end(zone: tzinfo, allow: Allow, place: Place, at: int) -> int | None:
-    moment, sure = _run(zone, allow, place, at)
-    if at < moment and (sure or moment < at + _FAR):
-        return moment
-    return None
-
-
-def _run(zone: tzinfo, allow: Allow, place: Place, at: int) -> tuple[int, bool]:
-    """Return when the hours that *at* lies in end, and whether they are seen to: others follow."""
-    moment = at
-    day = local_date(zone, at)
-    for step in range(9):
-        for start, end in _open_spans(
-            zone, allow, place.country, place.region, day + timedelta(days=step)
-        ):
+def _run_end(zone: tzinfo, allow: Allow, place: Place, at: int) -> int:
+    """Return when the hours that *at* lies in end, `NEVER` if so, *at* when it lies in none."""
+    if _never_closes(allow, place.country):
+        return NEVER
+    moment, day = at, local_date(zone, at)
+    for _ in range(_HORIZON_DAYS):
+        for start, end in _open_spans(zone, allow, place.country, place.region, day):
             if start <= moment < end:
                 moment = end
             elif start > moment:
-                return moment, True
-    return moment, False
+                return moment
+        day += timedelta(days=1)
+        if moment < day_start(zone, day):
+            return moment
+    return NEVER
 
 
-class Opening(NamedTuple):
-    """When hours that are open in every zone end first: for sure, and as far as one looks."""
-
-    ends: int
-    far: int
-
-    def closes(self, at: int) -> int | None:
-        """Return what `closes` does of the moment *at*, which lies in these hours."""
-        end = min(self.ends, self.far) if self.far < at + _FAR else self.ends
-        return None if end == _NEVER else end
+def _never_closes(allow: Allow, country: str | None) -> bool:
+    holidays = () if country is None or allow.holiday is None else (allow.holiday,)
+    return all(spans == _WHOLE_DAY for spans in (*allow.days, *holidays))
 
 
-def opening_at(allow: Allow, place: Place, at: int) -> Spell[Opening | None]:
-    """Return the allowed hours that *at* lies in, None when it is closed in one zone of *place*.
+def opening_at(allow: Allow, place: Place, at: int) -> Spell[int | None]:
+    """Return when the allowed hours that *at* lies in end in the first zone of *place*.
 
-    They hold until the first of the zones closes or begins another day.
+    `NEVER` when they do not, None when it is closed in one of the zones. It holds until the first
+    of them closes or begins another day.
     """
-    until, ends, far = _NEVER, _NEVER, _NEVER
+    until = ends = NEVER
     for zone in place.zones:
-        moment, sure = _run(zone, allow, place, at)
-        if moment == at:
+        end = _run_end(zone, allow, place, at)
+        if end == at:
             return Spell(at, at, None)
-        until = min(until, moment, day_start(zone, local_date(zone, at) + timedelta(days=1)))
-        if sure:
-            ends = min(ends, moment)
-        else:
-            far = min(far, moment)
-    return Spell(at, until, Opening(ends, far))
+        until = min(until, end, day_start(zone, local_date(zone, at) + timedelta(days=1)))
+        ends = min(ends, end)
+    return Spell(at, until, ends)
 
 
 def date_text(place: Place, at: int) -> str:

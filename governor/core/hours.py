@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, reduce
 
-from governor.core.calendar import Opening, Place, closes, next_open, opening_at
+from governor.core.calendar import NEVER, Place, closes, next_open, opening_at
 from governor.core.instant import DAY
 from governor.core.lasting import Lasting, Spell
 from governor.core.policy import Allow
-
-_OPEN_END = 2**62
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -27,9 +25,11 @@ class Hours:
     def closes(self, place: Place, at: int) -> int | None:
         """Return when the hours that *at* lies in end, None as the calendar says."""
         known = self._open.at(place, at)
-        return closes(self.allow, place, at) if known is None else known.closes(at)
+        if known is None:
+            return closes(self.allow, place, at)
+        return None if known == NEVER else known
 
-    def _opening(self, place: Place, at: int) -> Spell[Opening | None]:
+    def _opening(self, place: Place, at: int) -> Spell[int | None]:
         return opening_at(self.allow, place, at)
 
 
@@ -89,7 +89,7 @@ def _runs(allow: Allow, place: Place, start: int, end: int) -> Iterator[tuple[in
     while opening is not None and opening < end:
         closing = closes(allow, place, opening)
         # What is open at the start opened at least an edge ago, so where does not matter.
-        yield (opening if opening > start else -_OPEN_END), closing or _OPEN_END
+        yield (opening if opening > start else -NEVER), NEVER if closing is None else closing
         opening = None if closing is None else next_open(allow, place, closing)
 
 

@@ -314,6 +314,21 @@ def test_hours_that_never_close_have_no_end() -> None:
     assert closes(always, berlin, ms("2026-05-05T12:00:00Z")) is None
 
 
+def test_hours_that_only_a_holiday_closes_end_there_however_far_it_is() -> None:
+    hours = allow({"mon-sun": "00:00-24:00", "holiday": "none"})
+    after_whitsun = ms("2026-05-26T12:00:00Z")
+    assert text(closes(hours, place(BERLIN, country="DE"), after_whitsun)) == "2026-10-02T22:00:00"
+    both = place(BERLIN, "Asia/Tokyo", country="DE")
+    assert text(closes(hours, both, after_whitsun)) == "2026-10-02T15:00:00"
+    assert closes(hours, place(BERLIN), after_whitsun) is None
+
+
+def test_several_zones_wait_for_a_holiday_that_opens_in_all_of_them() -> None:
+    hours = allow({"mon-sun": "none", "holiday": "00:00-24:00"})
+    both = place(BERLIN, "Asia/Tokyo", country="DE")
+    assert text(next_open(hours, both, ms("2026-05-26T12:00:00Z"))) == "2026-10-02T22:00:00"
+
+
 def test_a_moment_outside_of_the_hours_is_before_no_closing() -> None:
     hours, berlin = allow(NIGHTS), place(BERLIN)
     for outside in ("2026-05-05T05:00:00Z", "2026-05-05T19:00:00Z", "2026-05-10T09:00:00Z"):
@@ -395,11 +410,11 @@ def test_the_opening_is_the_first_moment_that_the_wall_allows(
 PLACES = st.sampled_from([[BERLIN], [LORD_HOWE], [NEW_YORK, BERLIN]])
 
 
-@given(ALLOWS, PLACES, MOMENTS)
+@given(ALLOWS, PLACES, st.sampled_from([None, "DE"]), MOMENTS)
 def test_open_hours_reach_to_their_closing(
-    written: dict[str, Any], zones: list[str], at: int
+    written: dict[str, Any], zones: list[str], country: str | None, at: int
 ) -> None:
-    where, hours = place(*zones), allow(written)
+    where, hours = place(*zones, country=country), allow(written)
     end = closes(hours, where, at)
     if not is_open(hours, where, at) or end is None:
         return
