@@ -12,11 +12,18 @@ from aiokafka.errors import IncompatibleBrokerVersion, TopicAlreadyExistsError, 
 from governor.broker import PATIENCE, administration, partition_counts, visit
 from governor.config.settings import Settings
 from governor.config.topics import INPUT_BYTES, ROOMY_BYTES, Topic, named
+from governor.core.instant import DAY
 from governor.core.policy import Policy
 
 USUAL_PARTITIONS = 12
 _MOST_REPLICAS = 3
 _GLANCE = 0.1
+_EVER = 36_500 * DAY
+_AT_LEAST = {
+    "ever": "an objection or a stop lasts, which is for ever",
+    "history": "the policy's history",
+}
+"""For how long, as it is told where a topic keeps less."""
 
 
 class Report(msgspec.Struct):
@@ -93,8 +100,8 @@ def configuration(
     chosen = {"cleanup.policy": "compact" if topic.kept == "last" else "delete"}
     if settings.clock == "record":
         chosen["retention.ms"] = chosen["retention.bytes"] = "-1"
-    elif topic.kept == "history":
-        chosen["retention.ms"] = str(policy.retention.history)
+    elif topic.kept in _AT_LEAST:
+        chosen["retention.ms"] = str(_EVER if topic.kept == "ever" else policy.retention.history)
         chosen["retention.bytes"] = "-1"
     chosen["max.message.bytes"] = str(ROOMY_BYTES if topic.roomy else INPUT_BYTES)
     if replicas >= _MOST_REPLICAS:
@@ -134,7 +141,7 @@ def _flaws(topic: Topic, config: Mapping[str, Any], wanted: Mapping[str, str]) -
         yield f"`cleanup.policy` is `{cleanup}`, set `{wanted['cleanup.policy']}`{why}"
     for key in ("retention.ms", "retention.bytes"):
         if key in wanted and _shorter(config.get(key), wanted[key]):
-            why = "the policy's history" if topic.kept == "history" else "a replay needs"
+            why = _AT_LEAST.get(topic.kept, "a replay needs")
             yield f"`{key}` is `{config[key]}`, less than {why}: {wanted[key]}"
     if topic.roomy and _shorter(config.get("max.message.bytes"), str(ROOMY_BYTES)):
         yield f"`max.message.bytes` is `{config['max.message.bytes']}`, set {ROOMY_BYTES}"

@@ -30,15 +30,16 @@ INPUT_BYTES, ROOMY_BYTES = 6 << 20, 8 << 20
 class Topic(msgspec.Struct, frozen=True):
     """One topic, without the prefix.
 
-    `kept` is for how long: as long as the policy's `retention.history`, as long as the broker
-    keeps things, or the last record of each key. A `single` topic has one partition, all others
+    `kept` is for how long: for ever, as long as the policy's `retention.history`, as long as the
+    broker keeps things, or the last record of each key. An objection and a stop have no end, so a
+    rebuild has to find them however old they are. A `single` topic has one partition, all others
     have the same number, so that a person has the same one everywhere. `roomy` topics take
     records larger than those that come in, and those take more than the broker does by default.
     """
 
     name: str
     key: Literal["person", "person or pseudonym", "pseudonym", "control", "waiting", "as it came"]
-    kept: Literal["history", "broker", "last"] = "broker"
+    kept: Literal["ever", "history", "broker", "last"] = "broker"
     single: bool = False
     roomy: bool = False
 
@@ -51,10 +52,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic(DECISIONS, "pseudonym", kept="history"),
     Topic(HANDOVERS, "person", kept="history"),
     Topic(FEEDBACK, "person", kept="history"),
-    Topic(CONSENTS, "person", kept="history"),
+    Topic(CONSENTS, "person", kept="ever"),
     Topic(PROFILES, "person", kept="history"),
     Topic(REVIEWS, "person or pseudonym"),
-    Topic(CONTROL, "control", kept="history", single=True),
+    Topic(CONTROL, "control", kept="ever", single=True),
     Topic(WAITING, "waiting", kept="last", roomy=True),
     Topic(DEAD_LETTERS, "as it came", kept="history", roomy=True),
 )

@@ -31,6 +31,7 @@ _IN: tuple[Direction, ...] = ("receive",)
 _OUT: tuple[Direction, ...] = ("send",)
 _TRACE = ("traceparent", "tracestate")
 _EVENT = ("ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time", "content-type", *_TRACE)
+_KEPT = {"ever": " Kept for ever.", "history": " Kept at least as long as `retention.history`."}
 _DEAD = ("dlq_reason", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_at")
 
 KEYS = {
@@ -168,7 +169,7 @@ def _channel(topic: Topic, about: About) -> dict[str, Any]:
     kafka: dict[str, Any] = {"topic": topic.name, "topicConfiguration": configuration}
     if topic.single:
         kafka["partitions"] = 1
-    kept = " Kept at least as long as `retention.history`." if topic.kept == "history" else ""
+    kept = _KEPT.get(topic.kept, "")
     return {
         "address": topic.name,
         "description": f"{about.says[0].upper()}{about.says[1:]}.{kept}",
