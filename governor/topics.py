@@ -20,7 +20,7 @@ _MOST_REPLICAS = 3
 _GLANCE = 0.1
 _EVER = 36_500 * DAY
 _AT_LEAST = {
-    "ever": "an objection or a stop lasts, which is for ever",
+    "ever": "a stop lasts, which is for ever",
     "history": "the policy's history",
 }
 """For how long, as it is told where a topic keeps less."""

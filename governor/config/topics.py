@@ -31,8 +31,9 @@ class Topic(msgspec.Struct, frozen=True):
     """One topic, without the prefix.
 
     `kept` is for how long: for ever, as long as the policy's `retention.history`, as long as the
-    broker keeps things, or the last record of each key. An objection and a stop have no end, so a
-    rebuild has to find them however old they are. A `single` topic has one partition, all others
+    broker keeps things, or the last record of each key. A stop has no end, so a rebuild has to find
+    it however old it is; of a person everything is kept equally long, so that no consent outlives
+    the feedback that withdrew it. A `single` topic has one partition, all others
     have the same number, so that a person has the same one everywhere. `roomy` topics take
     records larger than those that come in, and those take more than the broker does by default.
     """
@@ -52,7 +53,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(DECISIONS, "pseudonym", kept="history"),
     Topic(HANDOVERS, "person", kept="history"),
     Topic(FEEDBACK, "person", kept="history"),
-    Topic(CONSENTS, "person", kept="ever"),
+    Topic(CONSENTS, "person", kept="history"),
     Topic(PROFILES, "person", kept="history"),
     Topic(REVIEWS, "person or pseudonym"),
     Topic(CONTROL, "control", kept="ever", single=True),
