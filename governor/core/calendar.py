@@ -70,8 +70,11 @@ def _offset(zone: tzinfo, at: int) -> int:
 
 
 def _change(zone: tzinfo, start: int, end: int) -> int:
-    """Return the second in (start, end] from which the offset of *end* holds."""
-    offset = _offset(zone, end)
+    """Return the second in (start, end] from which the offset of *end* holds.
+
+    A zone changes with a full second, so that it is looked for among full seconds.
+    """
+    offset, end = _offset(zone, end), end // SECOND * SECOND
     while end - start > SECOND:
         middle = (start + end) // 2 // SECOND * SECOND
         start, end = (start, middle) if _offset(zone, middle) == offset else (middle, end)
