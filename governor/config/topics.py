@@ -33,9 +33,9 @@ class Topic(msgspec.Struct, frozen=True):
     `kept` is for how long: for ever, as long as the policy's `retention.history`, as long as the
     broker keeps things, or the last record of each key. A stop has no end, so a rebuild has to find
     it however old it is; of a person everything is kept equally long, so that no consent outlives
-    the feedback that withdrew it. A `single` topic has one partition, all others
-    have the same number, so that a person has the same one everywhere. `roomy` topics take
-    records larger than those that come in, and those take more than the broker does by default.
+    the feedback that withdrew it. A `single` topic has one partition, all others have the same
+    number, so that a person has the same one everywhere. `roomy` topics take records larger than
+    those that come in, and those take more than the broker does by default.
     """
 
     name: str

@@ -229,7 +229,7 @@ def is_open(allow: Allow, place: Place, at: int) -> bool:
 
 
 def closes(allow: Allow, place: Place, at: int) -> int | None:
-    """Return when the allowed hours that *at* lies in end in the first zone of *place*.
+    """Return when the allowed hours that *at* lies in end, in whichever zone is first.
 
     None when it lies in none, or when they do not end within 400 days.
     """
@@ -261,7 +261,7 @@ def _never_closes(allow: Allow, country: str | None) -> bool:
 
 
 def opening_at(allow: Allow, place: Place, at: int) -> Spell[int | None]:
-    """Return when the allowed hours that *at* lies in end in the first zone of *place*.
+    """Return when the allowed hours that *at* lies in end, in whichever zone is first.
 
     `NEVER` when they do not, None when it is closed in one of the zones. It holds until the first
     of them closes or begins another day.
