@@ -27,7 +27,7 @@ from tests.servers import RedisServer
 RESULTS: Final = Path(__file__).with_name("results")
 SHORT: Final = Form(
     name="short",
-    rounds=3,
+    rounds=5,
     seconds=2.5,
     block=4_000,
     populations=(20_000,),

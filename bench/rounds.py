@@ -51,12 +51,14 @@ def measure(form: Form, result: Result, console: Console) -> None:
 
 
 def _first_round(stage: Stage, sides: Sequence[Side], people: int, form: Form) -> dict[str, int]:
-    """Let every side warm up; return how many candidates each gets to be busy long enough."""
-    records = stage.ready(people, form.block, form.block, "warm")
-    return {
-        side.name: _whole(stage.measure(side, records).rate * form.seconds, form.block)
-        for side in sides
-    }
+    """Let every side warm up; return how many candidates each gets to be busy long enough.
+
+    The first block is not counted: a cold side would get too few, and their figures would be noise.
+    """
+    rates: dict[str, float] = {}
+    for records in (stage.ready(people, form.block, form.block, f"warm{at}") for at in range(2)):
+        rates = {side.name: stage.measure(side, records).rate for side in sides}
+    return {name: _whole(rate * form.seconds, form.block) for name, rate in rates.items()}
 
 
 def _whole(wanted: float, block: int) -> int:
