@@ -139,7 +139,7 @@ class Governor:
         """
         releases: dict[str, list[Resolution]] = defaultdict(list)
         for resolution in resolutions:
-            if resolution.entry is not None and not resolution.repeat:
+            if resolution.revocable:
                 releases[resolution.key].append(resolution)
         if not releases:
             return list(resolutions)

@@ -37,6 +37,11 @@ class Resolution(msgspec.Struct, frozen=True):
         """Tell whether nothing is decided yet: the message waits for its rivals."""
         return self.attempt == 0
 
+    @property
+    def revocable(self) -> bool:
+        """Tell whether it is a release that was not told before: it may still be taken back."""
+        return self.entry is not None and not self.repeat
+
 
 class Handover(msgspec.Struct, frozen=True):
     """What a human is told who is to be in touch with a person.

@@ -36,8 +36,9 @@ class Waker:
         """Look for what is due, again and again."""
         while True:
             await asyncio.sleep(_WAKE_EVERY)
+            now = self._parts.now()
             if not self._gate.closed():
-                await self._gate.wake(self._parts.now(), _always)
+                await self._gate.wake(now, _always)
 
 
 def _always() -> bool:

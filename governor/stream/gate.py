@@ -53,11 +53,19 @@ class Gate:
         return self._publisher.publish(judged, intake, alive, self._parts.tick())
 
     async def wake(self, until: int, alive: Alive, *, catch_up: bool = False) -> None:
-        """Judge everything that is due at *until* (ms); with *catch_up* each at its own time."""
+        """Judge everything that is due at *until* (ms); with *catch_up* each at its own time.
+
+        Without, it ends as soon as time or consents are doubted: what settles that may need the
+        lane that this keeps waiting.
+        """
+
+        def going_on() -> bool:
+            return alive() and (catch_up or not self._doubted())
+
         async with self._waking:
-            while alive():
+            while going_on():
                 judgement = await self.retry(
-                    lambda: self._governor.wake(until, catch_up=catch_up), alive
+                    lambda _: self._governor.wake(until, catch_up=catch_up), going_on
                 )
                 if judgement is None:
                     return
@@ -95,7 +103,7 @@ class Gate:
         while self._health.holds("ledger") and alive():  # noqa: ASYNC110 - polled like the rest
             await asyncio.sleep(RETRY)
         return await self.retry(
-            lambda: self._governor.judge(arrivals, self._parts.now(), hold=self.closed()), alive
+            lambda now: self._governor.judge(arrivals, now, hold=self.closed()), alive
         )
 
     async def _judge(self, intake: Intake, alive: Alive) -> Judgement | None:
@@ -104,28 +112,29 @@ class Gate:
             return Judgement()
         arrivals = Arrivals(fresh=intake.fresh)
         return await self.retry(
-            lambda: self._governor.judge(arrivals, self._parts.now()), alive, when_open=True
+            lambda now: self._governor.judge(arrivals, now), alive, when_open=True
         )
 
     async def retry(
         self,
-        judge: Callable[[], Awaitable[Judgement]],
+        judge: Callable[[int], Awaitable[Judgement]],
         alive: Alive,
         *,
         when_open: bool = False,
     ) -> Judgement | None:
-        """Judge, again while the ledger is away; None when the work is no longer ours.
+        """Judge as of now, again while the ledger is away; None when the work is no longer ours.
 
         *when_open*: only while the gate is not held.
         """
         began: int | None = None
         while alive():
+            # Read before the clock is looked at: one that moves in between is not judged by.
+            now = self._parts.now()
             if when_open and self.closed():
                 await asyncio.sleep(RETRY)
                 continue
-            now = self._parts.now()
             try:
-                judgement = await judge()
+                judgement = await judge(now)
             except LedgerUnavailable as error:
                 began = now if began is None else began
                 await self._publisher.wait_for_ledger(error)
@@ -135,8 +144,15 @@ class Gate:
             return judgement
         return None
 
+    def _doubted(self) -> bool:
+        self.closed()
+        return self._health.holds("clock") or self._health.holds("consents")
+
     def closed(self) -> bool:
-        """Tell whether the gate is held, after looking at the clock and how fresh consents are."""
+        """Tell whether the gate is held, after looking at the clock and how fresh consents are.
+
+        The time to judge by is to be read before.
+        """
         moved = self._parts.moved()
         if moved is not None:
             # Whoever watches the ledger opens it again: that takes another clock to agree.

@@ -65,6 +65,7 @@ class Publisher:
 
         INVARIANT (nothing-lost): nothing is let go before the broker has acknowledged all that
         came of it. After the first attempt a verdict is never changed: it may have arrived.
+        INVARIANT (fail-closed): nothing is handed over by a time that is not believed.
         """
         parts = self.parts
         letters = [*intake.letters, *_letters(judgement, intake)]
@@ -72,7 +73,8 @@ class Publisher:
         if not (resolutions or letters or judgement.handovers) or not alive():
             self._done(judgement, (), (), intake, 0.0)
             return
-        if parts.tick() - committed > PUBLISH_WITHIN:
+        late = parts.tick() - committed > PUBLISH_WITHIN or parts.moved() is not None
+        if late and any(one.revocable for one in resolutions):
             resolutions = await self._reconsidered(resolutions, alive)
             if not alive():
                 return
@@ -90,8 +92,12 @@ class Publisher:
         self, resolutions: Sequence[Resolution], alive: Alive
     ) -> Sequence[Resolution]:
         while alive():
+            now = self.parts.now()
+            if self.parts.moved() is not None:
+                await asyncio.sleep(RETRY)
+                continue
             try:
-                return await self.parts.governor.reconsider(resolutions, self.parts.now())
+                return await self.parts.governor.reconsider(resolutions, now)
             except LedgerUnavailable as error:
                 await self.wait_for_ledger(error)
         return ()

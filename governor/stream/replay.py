@@ -39,9 +39,7 @@ class Replay:
                 await self._gate.wake(at - 1, alive, catch_up=True)
                 intake = self._gate.read(records)
                 arrivals = Arrivals(intake.told, intake.fresh, intake.controls)
-                judgement = await self._gate.retry(
-                    partial(self._governor.judge, arrivals, at), alive
-                )
+                judgement = await self._gate.retry(partial(self._control, arrivals, at), alive)
                 if judgement is not None:
                     await self._publisher.publish(judgement, intake, alive, self._parts.tick())
             else:
@@ -49,6 +47,9 @@ class Replay:
         last = fetch.records[-1].timestamp
         await self._gate.wake(last - 1, alive, catch_up=True)
         self._parts.metrics.record_clock_seconds.set(last / SECOND)
+
+    async def _control(self, arrivals: Arrivals, at: int, _now: int) -> Judgement:
+        return await self._governor.judge(arrivals, at)
 
     async def _replay(self, records: Sequence[Record], alive: Alive) -> None:
         intakes = [
