@@ -169,16 +169,16 @@ class Stage:
         """The dead letters so far."""
         return self.found(topics.DEAD_LETTERS, matches)
 
-    def wait_for(self, reached: Callable[[], T], within: float = 20.0) -> T:
+    def wait_for(self, reached: Callable[[], T], within: float = 60.0) -> T:
         """Return the first true answer of *reached*."""
         return wait_until(reached, within, self.state)
 
-    def decision(self, person: str, message: str, number: int = 1, within: float = 20.0) -> Json:
+    def decision(self, person: str, message: str, number: int = 1, within: float = 60.0) -> Json:
         """The decision *number* that was published on a message, as soon as there is one."""
         self.wait_for(lambda: len(self.decisions(person, message)) >= number, within)
         return self.decisions(person, message)[number - 1]
 
-    def final(self, person: str, message: str, within: float = 20.0) -> Json:
+    def final(self, person: str, message: str, within: float = 60.0) -> Json:
         """The final decision on a message, as soon as there is one."""
         self.wait_for(lambda: self._finals(person, message), within)
         return self._finals(person, message)[0]

@@ -51,7 +51,7 @@ def test_rivals_are_judged_together_as_their_window_closes_though_a_worker_is_ki
     stage.wait_for(lambda: len(gathered(stage)) == 4 * len(names))
     assert stage.decisions() == []
     workers[0].kill()
-    stage.wait_for(lambda: len(stage.decisions()) >= 4 * len(names), within=40)
+    stage.wait_for(lambda: len(stage.decisions()) >= 4 * len(names))
     for name in names:
         decided = stage.decisions(name)
         said = {one["message"]: (one["outcome"], one["code"], one["attempt"]) for one in decided}
@@ -96,7 +96,7 @@ def test_a_message_that_gathers_may_be_taken_back_and_the_urgent_go_at_once(
     assert judged["outcome"] == "release"
     # It goes as the window closes that the first has opened.
     waited = instant(judged["decided_at"]) - instant(first["created_at"])
-    assert WINDOW <= waited < WINDOW + 4
+    assert WINDOW <= waited < WINDOW + 30
     assert len(stage.decisions(person)) == 3
 
 

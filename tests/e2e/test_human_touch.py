@@ -119,7 +119,7 @@ def test_a_crash_around_the_publishing_hands_over_all_the_same(stage: Stage, whe
     crashed = stage.worker([*CRASHING, when, "1"], instance="w")
     assert crashed.wait() == -signal.SIGKILL
     stage.worker(instance="w").wait_until_ready()
-    stage.wait_for(lambda: all(handovers(stage, one) for one in names), within=30)
+    stage.wait_for(lambda: all(handovers(stage, one) for one in names))
     stage.wait_for(lambda: not stage.uncommitted())
     for one in names:
         values = [out.json for out in handovers(stage, one)]

@@ -66,7 +66,7 @@ class Worker:
         assert (status == 200) == (not found), (status, body)
         return found
 
-    def wait_until_ready(self, within: float = 40.0) -> Self:
+    def wait_until_ready(self, within: float = 60.0) -> Self:
         def ready() -> bool:
             assert self.process.poll() is None, self.state()
             return not self.reasons()

@@ -176,7 +176,7 @@ def wait_until_held(stage: Stage, worker: Worker, cause: str, *, longer: float =
 
     Returns what it says. Meanwhile it is alive and not ready.
     """
-    before, within = held(worker, cause), 40 + longer
+    before, within = held(worker, cause), 60 + longer
     words = stage.wait_for(lambda: worker.reasons().get(cause), within)
     stage.wait_for(lambda: held(worker, cause) > before + longer, within)
     assert worker.ask("/health/live")[0] == 200

@@ -62,7 +62,7 @@ def test_three_workers_and_shared_households_end_exact(
         homes=True,
     )
     check(outcome)
-    assert outcome.report.codes["household_cap"] > 3
+    assert outcome.report.codes["household_cap"] > 0
 
 
 @pytest.mark.slow

