@@ -32,10 +32,14 @@ class Following:
         self._app = app
 
     def assigned(self) -> Assignment | None:
-        """Return what this worker owns, None while that is not known."""
+        """Return what this worker owns, None while that is not known.
+
+        Nor is it while partitions are handed out anew: then what is not read yet is in none of
+        those that are known.
+        """
         # `app.consumer` would make one before its time.
         consumer = self._app._consumer if self._app is not None else None
-        if not isinstance(consumer, Consumer) or consumer.assigned_at is None:
+        if not isinstance(consumer, Consumer) or not consumer.assigned.known:
             return None
         return consumer.assigned
 
