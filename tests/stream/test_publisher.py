@@ -72,6 +72,25 @@ async def test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_l
     assert said_of_it[-1] is None
 
 
+async def test_no_consent_no_release_though_the_answer_to_what_took_it_back_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    shared, outbox = MemoryLedger(), Written()
+    ledger = FailingLedger(shared)
+    mine, other = Gate(ledger), Gate(shared)
+    await other.judge("00:00", said("grant"))
+    late = await mine.judged("10:00", asked(), publish=False)
+    await other.judge("10:00:03", said("withdraw", when="10:00:03"))
+    ledger.fails = ["answer"]
+    committed = -2 * publisher.PUBLISH_WITHIN
+    await publishing(mine, outbox, "10:00:06").publish(late, Intake(), lambda: True, committed)
+    assert [one.topic for one in outbox.records] == [topics.DECISIONS]
+    decision = json.loads(outbox.records[0].value or b"")
+    assert (decision["outcome"], decision["code"]) == ("suppress", "consent_withdrawn")
+    assert decision["id"] == late.resolutions[0].decision_id
+
+
 async def test_a_decision_names_the_policy_that_made_it_though_another_is_in_force_by_now() -> None:
     gate, outbox = Gate(caps=[]), Written()
     judged = await gate.judged("10:00", said("grant", when="09:00"), asked("a"), publish=False)
