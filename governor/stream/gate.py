@@ -52,26 +52,31 @@ class Gate:
             return None
         return self._publisher.publish(judged, intake, alive, self._parts.tick())
 
-    async def wake(self, until: int, alive: Alive, *, catch_up: bool = False) -> None:
-        """Judge everything that is due at *until* (ms); with *catch_up* each at its own time.
+    async def wake(self, alive: Alive, *, catch_up: int | None = None) -> None:
+        """Judge everything that is due now; with *catch_up* (ms) what was by then, as of its time.
 
         Without, it ends as soon as time or consents are doubted: what settles that may need the
         lane that this keeps waiting.
         """
 
         def going_on() -> bool:
-            return alive() and (catch_up or not self._doubted())
+            return alive() and (catch_up is not None or not self._doubted())
+
+        def due(now: int) -> Awaitable[Judgement]:
+            # Not as of when it was to begin: others may have had their turn for long, and the
+            # ledger may have been away.
+            if catch_up is None:
+                return self._governor.wake(now)
+            return self._governor.wake(catch_up, catch_up=True)
 
         async with self._waking:
-            while going_on():
-                judgement = await self.retry(
-                    lambda _: self._governor.wake(until, catch_up=catch_up), going_on
-                )
+            more = True
+            while more:
+                judgement = await self.retry(due, going_on)
                 if judgement is None:
                     return
                 await self._publisher.publish(judgement, Intake(), alive, self._parts.tick())
-                if not judgement.more:
-                    return
+                more = judgement.more
 
     def read(self, records: Sequence[Record]) -> Intake:
         """Sort records into what they are, and count them."""
@@ -127,9 +132,11 @@ class Gate:
         *when_open*: only while the gate is not held.
         """
         began: int | None = None
-        while alive():
+        while True:
             # Read before the clock is looked at: one that moves in between is not judged by.
             now = self._parts.now()
+            if not alive():
+                return None
             if when_open and self.closed():
                 await asyncio.sleep(RETRY)
                 continue
@@ -142,7 +149,6 @@ class Gate:
             if began is not None:
                 judgement.resolutions = [_own(one, began) for one in judgement.resolutions]
             return judgement
-        return None
 
     def _doubted(self) -> bool:
         self.closed()

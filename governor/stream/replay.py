@@ -36,7 +36,7 @@ class Replay:
         for has_controls, records in _runs(fetch.records):
             if has_controls:
                 at = records[0].timestamp
-                await self._gate.wake(at - 1, alive, catch_up=True)
+                await self._gate.wake(alive, catch_up=at - 1)
                 intake = self._gate.read(records)
                 arrivals = Arrivals(intake.told, intake.fresh, intake.controls)
                 judgement = await self._gate.retry(partial(self._control, arrivals, at), alive)
@@ -45,7 +45,7 @@ class Replay:
             else:
                 await self._replay(records, alive)
         last = fetch.records[-1].timestamp
-        await self._gate.wake(last - 1, alive, catch_up=True)
+        await self._gate.wake(alive, catch_up=last - 1)
         self._parts.metrics.record_clock_seconds.set(last / SECOND)
 
     async def _control(self, arrivals: Arrivals, at: int, _now: int) -> Judgement:
