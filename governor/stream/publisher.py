@@ -103,7 +103,11 @@ class Publisher:
         return ()
 
     async def _send(self, records: list[Outgoing], alive: Alive) -> bool:
-        """Hand *records* to the broker at least once; False when it did not take them."""
+        """Hand *records* to the broker at least once; False when it did not take them.
+
+        While it does not the gate is held, whatever else is published beside.
+        """
+        health, sending = self.parts.health, object()
         try:
             while True:
                 try:
@@ -111,18 +115,18 @@ class Publisher:
                 except OversizedError as error:
                     # The rest is published, and is not to be repeated while these are tried again.
                     records = list(error.records)
-                    self.parts.health.hold("broker", str(error))
+                    health.hold("broker", str(error), sending)
                     await asyncio.sleep(RETRY_OVERSIZED)
                 except NotDeliveredError as error:
                     log.warning("publishing again: %s", error)
-                    self.parts.health.hold("broker", "what was decided cannot be published")
+                    health.hold("broker", "what was decided cannot be published", sending)
                     await asyncio.sleep(RETRY)
                 else:
                     return True
                 if not alive():
                     return False
         finally:
-            self.parts.health.release("broker")
+            health.release("broker", sending)
 
     async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
         """Let go of what waited, and put right what was said too late of what waits.

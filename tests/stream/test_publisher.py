@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,7 @@ from governor.metrics import Metrics
 from governor.stream import publisher
 from governor.stream.intake import Intake, Reader
 from governor.stream.outgoing import Writer
-from governor.stream.producer import Outbox, Outgoing
+from governor.stream.producer import NotDeliveredError, Outbox, Outgoing
 from tests.core.story import at
 from tests.service.arriving import NIGHTS, asked, said
 from tests.service.ledgers import FailingLedger
@@ -30,6 +31,20 @@ class Written:
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         self.records += records
+
+
+class Choosy(Written):
+    """A broker that takes no records of which *refuses* says so."""
+
+    def __init__(self, refuses: Callable[[Sequence[Outgoing]], bool]) -> None:
+        super().__init__()
+        self.refuses = refuses
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        await asyncio.sleep(0)
+        if self.refuses(records):
+            raise NotDeliveredError("it takes none of these")
+        await super().send(records)
 
 
 def publishing(gate: Gate, outbox: Written, now: str) -> publisher.Publisher:
@@ -89,6 +104,26 @@ async def test_no_consent_no_release_though_the_answer_to_what_took_it_back_is_l
     decision = json.loads(outbox.records[0].value or b"")
     assert (decision["outcome"], decision["code"]) == ("suppress", "consent_withdrawn")
     assert decision["id"] == late.resolutions[0].decision_id
+
+
+async def test_the_gate_is_held_until_all_can_publish_not_until_one_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    gate = Gate()
+    await gate.judge("00:00", said("grant"))
+    one, other = [await gate.judged("10:00", asked(id), publish=False) for id in ("a", "b")]
+    outbox = Choosy(lambda records: any(b'"a"' in (each.value or b"") for each in records))
+    both = publishing(gate, outbox, "10:00")
+    health = both.parts.health
+    stuck = asyncio.ensure_future(both.publish(one, Intake(), lambda: True, 0.0))
+    await asyncio.sleep(0.01)
+    assert health.holds("broker")
+    await both.publish(other, Intake(), lambda: True, 0.0)
+    assert health.holds("broker")
+    outbox.refuses = lambda _: False
+    await stuck
+    assert not health.holds("broker")
 
 
 async def test_a_decision_names_the_policy_that_made_it_though_another_is_in_force_by_now() -> None:
