@@ -85,7 +85,7 @@ class Publisher:
         sent = await self._send([*records, *parts.writer.letters(letters, at)], alive)
         spent = parts.tick() - start
         if sent:
-            await self._let_go(resolutions, alive)
+            await self._let_go(resolutions)
         self._done(judgement, resolutions, letters, intake, spent)
 
     async def _reconsidered(
@@ -128,7 +128,7 @@ class Publisher:
         finally:
             health.release("broker", sending)
 
-    async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
+    async def _let_go(self, resolutions: Sequence[Resolution]) -> None:
         """Let go of what waited, and put right what was said too late of what waits.
 
         Also when the work is no longer ours: what was said too late was said by us.
@@ -139,7 +139,7 @@ class Publisher:
             except LedgerUnavailable as error:
                 await self.wait_for_ledger(error)
             else:
-                await self._send(self.parts.writer.waiting(resolutions), alive)
+                await self._send(self.parts.writer.waiting(resolutions), lambda: True)
 
     def _done(
         self,

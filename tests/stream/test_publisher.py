@@ -106,6 +106,24 @@ async def test_no_consent_no_release_though_the_answer_to_what_took_it_back_is_l
     assert decision["id"] == late.resolutions[0].decision_id
 
 
+async def test_who_says_too_late_that_a_message_waits_takes_it_back_though_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    shared, away = MemoryLedger(), iter([False, True, True])
+    outbox = Choosy(lambda _: next(away, False))
+    frozen, other = Gate(shared, quiet_hours=[NIGHTS]), Gate(shared, quiet_hours=[NIGHTS])
+    await other.judge("00:00", said("grant"))
+    waits = await frozen.judged("22:00", asked("a"), publish=False)
+    assert await other.judge("22:30", said("withdraw", when="22:30")) != []
+    owned = iter([True])
+    late = publishing(frozen, outbox, "22:31")
+    await late.publish(waits, Intake(), lambda: next(owned, False), 0.0)
+    said_of_it = [one.value for one in outbox.records if one.topic == topics.WAITING]
+    assert said_of_it[0] is not None
+    assert said_of_it[-1] is None
+
+
 async def test_the_gate_is_held_until_all_can_publish_not_until_one_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
