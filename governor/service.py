@@ -233,7 +233,14 @@ class Governor:
         judgement.seconds["load"] += loaded - start
         judgement.seconds["decide"] += decided - loaded
         judgement.seconds["commit"] += self._tick() - decided
-        return [turn for turn in turns if turn.key in lost]
+        again = [turn for turn in turns if turn.key in lost]
+        waits = {one.key for after in taken for one in after.resolutions if one.waiting is not None}
+        # Whoever writes a control looks at all that waits then; what comes to wait after that
+        # would not hear of it. So whoever lets something wait looks then at the control.
+        if waits - lost and (await self._ledger.load([]))[0].version != control.version:
+            anew = [turn for turn in turns if turn.key in waits - lost]
+            again += [Turn(turn.key, turn.now, covered=(Scope(),)) for turn in anew]
+        return again
 
     async def _rewrite(self, keys: list[str], change: Change, now: int = 0) -> None:
         households = self._households()
