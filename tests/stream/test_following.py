@@ -19,6 +19,7 @@ from governor.stream.transport import Consumer
 from governor.stream.worker import consumer_of, make_app
 
 CONSENTS = Partition(topics.CONSENTS, 0)
+OTHERS = Partition(topics.CONSENTS, 1)
 
 
 class Group:
@@ -102,3 +103,25 @@ async def test_whoever_gets_no_partitions_judges_what_is_due(group: Group) -> No
     await group.following.look_at_others()
     assert group.following.assigned() is not None
     assert group.following.late() is None
+
+
+async def test_fail_closed_what_others_have_not_read_is_late_from_the_first_look_on(
+    group: Group,
+) -> None:
+    await group.assigned(CONSENTS)
+    await group.ready()
+    group.read_to_the_end()
+    # The other worker died an hour ago; how long its partition stands is not known here.
+    assert group.following.late() is not None
+    group.others = {OTHERS: (7, 9)}
+    await group.following.look_at_others()
+    assert group.following.late() is not None
+    group.others = {OTHERS: (9, 12)}
+    await group.following.look_at_others()
+    assert group.following.late() is None
+    # A steady flow is no lag, an end that is not reached for long is.
+    for late in (False, True):
+        group.tick += 4
+        group.read_to_the_end()
+        await group.following.look_at_others()
+        assert (group.following.late() is not None) is late
