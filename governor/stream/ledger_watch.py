@@ -100,6 +100,9 @@ class LedgerWatch:
                 await self._fill(trust)
                 await confirm()
                 await self._ledger.found()
+                # Once more: it may have been founded empty. What is emptied after this is not
+                # what is vouched for.
+                await confirm()
             await self._vouch(await self._ledger.trust(), redis_time, trust.running)
 
     async def _fill(self, trust: Trust) -> None:
