@@ -108,6 +108,8 @@ class LedgerWatch:
     async def _fill(self, trust: Trust) -> None:
         now = self._parts.now() if self._clock is not None else None
         if trust.epoch is not None:
+            # Whoever comes, or goes on, while this is restored must not take it for whole.
+            await self._ledger.doubt()
             source = Source(max(0, trust.at - _MARGIN), trust.offsets, now)
             words = "the ledger may have lost its last writes: they are read again from the topics"
         elif self._last is None and not await self._begun():

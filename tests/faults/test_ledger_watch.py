@@ -275,6 +275,24 @@ async def test_a_counter_that_goes_back_on_the_same_server_is_noticed(redis_url:
         assert source.since == older - 10 * SECOND
 
 
+async def test_whoever_comes_while_what_was_lost_is_restored_waits_for_it(redis_url: str) -> None:
+    """They know of no counter that was higher."""
+    async with watching(redis_url) as one, watching(redis_url) as new, raw(redis_url) as redis:
+        for _ in range(3):
+            await one.look()
+        await redis.hset("g:trust", "counter", "1")
+        goes_on = asyncio.Event()
+        one.during = goes_on.wait
+        restoring = asyncio.create_task(one.look())
+        await one.restoring.wait()
+        assert "being restored by somebody else" in (await new.look())["ledger"]
+        assert await new.refused()
+        goes_on.set()
+        assert await restoring == {}
+        assert await new.look() == {}
+        assert new.restored == []
+
+
 async def test_a_ledger_that_was_rebuilt_by_hand_is_used_as_it_is(redis_url: str) -> None:
     async with watching(redis_url) as one, watching(redis_url) as hand:
         await one.look()

@@ -85,6 +85,19 @@ async def test_nobody_vouches_for_another_ledger_than_was_looked_at(
         assert await redis.keys("*") == []
 
 
+async def test_what_somebody_has_doubted_since_is_not_vouched_for(
+    redis_ledger: RedisLedger,
+) -> None:
+    await vouched(redis_ledger)
+    seen = await redis_ledger.trust()
+    await redis_ledger.doubt()
+    assert await redis_ledger.vouch(seen, NOW + 999, APPLIED) == 0
+    doubted = await redis_ledger.trust()
+    assert (doubted.at, doubted.server, doubted.offsets) == (NOW, None, APPLIED)
+    assert await redis_ledger.vouch(doubted, NOW + 999, APPLIED) > 0
+    assert (await redis_ledger.trust()).same_server
+
+
 async def test_a_server_that_was_restarted_in_between_is_not_vouched_for(
     own_redis: RedisServer,
 ) -> None:
