@@ -131,7 +131,8 @@ class LedgerWatch:
         if running not in (None, trust.running):
             raise LedgerUnavailable("redis: was restarted while it was restored")
         at, offsets = min(self._parts.now(), redis_time), self._applied()
-        sure = self._surely(trust, self._parts.now(), offsets)
+        # By a clock that nobody moves: how old they are must not be taken for more than it is.
+        sure = self._surely(trust, round(self._parts.tick() * SECOND), offsets)
         counter = await self._ledger.vouch(trust, at, sure)
         if counter == 0:
             raise LedgerUnavailable("redis: was restarted or emptied while it was looked at")

@@ -362,6 +362,18 @@ async def test_of_several_servers_only_what_is_old_enough_is_sure(
             one.clock.step(1)
 
 
+async def test_what_is_sure_of_several_servers_is_no_older_for_a_clock_that_moved(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trust, "scattered", property(lambda _: True))
+    async with watching(redis_url) as one:
+        for _ in range(2):
+            await one.look()
+            one.clock.step(1)
+            one.clock.wall += 3_600 * SECOND
+        assert (await one.ledger.trust()).offsets == {}
+
+
 # The clocks. Redis runs on the real one.
 
 
