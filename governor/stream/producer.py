@@ -125,6 +125,13 @@ class Outbox:
         async with self._lock:
             await self._retire()
 
+    async def ready(self) -> None:
+        """Return when there is a client to send with; raise NotDeliveredError when none comes."""
+        try:
+            await self._ready()
+        except (KafkaError, TimeoutError) as error:
+            raise NotDeliveredError(f"no client: {error!r}") from error
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Publish all records and return when the broker has acknowledged every one.
 

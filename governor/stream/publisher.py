@@ -73,9 +73,10 @@ class Publisher:
         if not (resolutions or letters or judgement.handovers) or not alive():
             self._done(judgement, (), (), intake, 0.0)
             return
-        late = parts.tick() - committed > PUBLISH_WITHIN or parts.moved() is not None
-        if late and any(one.revocable for one in resolutions):
-            resolutions = await self._reconsidered(resolutions, alive)
+        if any(one.revocable for one in resolutions):
+            await self._reached(alive)
+            if parts.tick() - committed > PUBLISH_WITHIN or parts.moved() is not None:
+                resolutions = await self._reconsidered(resolutions, alive)
             if not alive():
                 return
         start = parts.tick()
@@ -87,6 +88,19 @@ class Publisher:
         if sent:
             await self._let_go(resolutions)
         self._done(judgement, resolutions, letters, intake, spent)
+
+    async def _reached(self, alive: Alive) -> None:
+        """Wait for a way to the broker: nothing is handed over yet, and it may take long."""
+        health, waiting = self.parts.health, object()
+        try:
+            while alive():
+                try:
+                    return await self.parts.outbox.ready()
+                except NotDeliveredError as error:
+                    health.hold("broker", f"what was decided cannot be published: {error}", waiting)
+                    await asyncio.sleep(RETRY)
+        finally:
+            health.release("broker", waiting)
 
     async def _reconsidered(
         self, resolutions: Sequence[Resolution], alive: Alive

@@ -6,11 +6,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.errors import KafkaError
 
+from governor.config import topics
+from governor.core.instant import HOUR
 from governor.stream import producer
+from governor.stream.intake import Intake
 from governor.stream.producer import NotDeliveredError, Outbox, Outgoing
+from governor.stream.publisher import Publisher
+from tests.service.arriving import asked, said
+from tests.stream.test_gate import Clock, Stream
 
 ONE, OTHER = Outgoing("one", b"k", b"1"), Outgoing("other", b"k", b"2")
 
@@ -53,6 +60,22 @@ class Client:
         return self.under_way[topic]
 
 
+class Slow(Client):
+    """One that connects when *connects* says so, and takes everything then."""
+
+    def __init__(self, connects: asyncio.Event) -> None:
+        super().__init__()
+        self.connects = connects
+
+    async def start(self) -> None:
+        await self.connects.wait()
+
+    async def send_batch(self, _batch: Batch, topic: str, **more: Any) -> asyncio.Future[None]:
+        sent = await super().send_batch(_batch, topic, **more)
+        sent.set_result(None)
+        return sent
+
+
 async def for_a_moment() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -86,3 +109,23 @@ async def test_what_failed_late_on_an_older_client_leaves_the_new_one_alone(
     for under_way in made[1].under_way.values():
         under_way.set_result(None)
     await asyncio.gather(again, late)
+
+
+async def test_what_waited_long_for_a_client_is_judged_again_before_it_is_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Slow(asyncio.Event())
+    monkeypatch.setattr(producer, "AIOKafkaProducer", lambda **_: client)
+    clock = Clock("18:59")
+    stream = Stream(clock)
+    await stream.service.judge("00:00", said("grant"))
+    judged = await stream.service.judged("18:59", asked(), publish=False)
+    parts = msgspec.structs.replace(stream.parts, outbox=Outbox("x:1"))
+    publishing = asyncio.ensure_future(
+        Publisher(parts).publish(judged, Intake(), lambda: True, clock.tick)
+    )
+    await for_a_moment()
+    clock.go_on(HOUR)
+    client.connects.set()
+    await publishing
+    assert set(client.under_way) == {topics.WAITING, topics.DECISIONS}

@@ -29,6 +29,9 @@ class Written:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
 
+    async def ready(self) -> None:
+        """Be there at once."""
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         self.records += records
 
