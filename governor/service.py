@@ -19,11 +19,11 @@ from governor.core.standing import ControlState, Scope, Standing, Waiting, name6
 from governor.core.together import take_turns
 from governor.core.turn import reconsider, sent
 from governor.households import Households, named
-from governor.judgement import Arrivals, Judgement
+from governor.judgement import Arrivals, Judgement, Tried
 from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.protocol import Ledger, LedgerUnavailable
 
-__all__ = ["Arrivals", "Governor", "Judgement"]
+__all__ = ["Arrivals", "Governor", "Judgement", "Tried"]
 
 replace = msgspec.structs.replace
 
@@ -57,7 +57,9 @@ class Governor:
         self._sealer = sealer
         self._forgets = forgets
 
-    async def judge(self, arrivals: Arrivals, now: int, *, hold: bool = False) -> Judgement:
+    async def judge(
+        self, arrivals: Arrivals, now: int, *, hold: bool = False, tried: Tried = frozenset()
+    ) -> Judgement:
         """Judge all *arrivals* as of *now* (ms) and write what comes of it to the ledger.
 
         With *hold* facts and controls are written down and nothing is judged: what they wake is
@@ -65,7 +67,8 @@ class Governor:
 
         At one moment everything but candidates is applied first, then what was woken or is due is
         judged, then the candidates as they came. Raises LedgerUnavailable; then some people's
-        turns may have been written, and the same arrivals judged again publish the same.
+        turns may have been written, and the same arrivals judged again publish the same. Say
+        then when that was *tried* (ms): what it came to is not taken for what may be published.
         """
         judgement = Judgement()
         covered: tuple[Scope, ...] = ()
@@ -74,20 +77,23 @@ class Governor:
             covered = await self._control(arrivals.controls)
             swept = [key async for page in self._ledger.waiting() for key in page]
         turns = self._turns(arrivals, now, covered, swept)
-        if hold:
-            turns = [replace(turn, hold=True) for turn in turns]
+        if hold or tried:
+            turns = [replace(turn, hold=hold, tried=tried) for turn in turns]
         for start in range(0, len(turns), _AT_ONCE):
             await self._take(turns[start : start + _AT_ONCE], judgement)
         return judgement
 
-    async def wake(self, until: int, *, catch_up: bool = False, limit: int = 500) -> Judgement:
+    async def wake(
+        self, until: int, *, catch_up: bool = False, limit: int = 500, tried: Tried = frozenset()
+    ) -> Judgement:
         """Judge about *limit* people with something due at *until* (ms) or before, as of then.
 
-        With *catch_up* each message is judged at its own time.
+        With *catch_up* each message is judged at its own time; *tried* is as for `judge`.
         """
         keys = await self._ledger.claim(until, limit)
         judgement = Judgement(more=len(keys) >= limit)
-        await self._take([Turn(key, until, due=True, catch_up=catch_up) for key in keys], judgement)
+        turn = Turn("", until, due=True, catch_up=catch_up, tried=tried)
+        await self._take([replace(turn, key=key) for key in keys], judgement)
         return judgement
 
     async def replay(self, moments: Sequence[tuple[int, Arrivals]]) -> AsyncIterator[Judgement]:

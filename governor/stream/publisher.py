@@ -75,7 +75,10 @@ class Publisher:
             return
         if any(one.revocable for one in resolutions):
             await self._reached(alive)
-            if parts.tick() - committed > PUBLISH_WITHIN or parts.moved() is not None:
+            if (
+                parts.tick() - min(committed, judgement.since) > PUBLISH_WITHIN
+                or parts.moved() is not None
+            ):
                 resolutions = await self._reconsidered(resolutions, alive)
             if not alive():
                 return

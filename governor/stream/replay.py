@@ -7,7 +7,7 @@ from itertools import groupby
 from governor.config import topics
 from governor.core.instant import SECOND
 from governor.ledger.protocol import LedgerUnavailable
-from governor.service import Arrivals, Judgement
+from governor.service import Arrivals, Judgement, Tried
 from governor.stream.fetch import Fetch, Record
 from governor.stream.gate import Gate
 from governor.stream.intake import Intake
@@ -48,7 +48,7 @@ class Replay:
         await self._gate.wake(alive, catch_up=last - 1)
         self._parts.metrics.record_clock_seconds.set(last / SECOND)
 
-    async def _control(self, arrivals: Arrivals, at: int, _now: int) -> Judgement:
+    async def _control(self, arrivals: Arrivals, at: int, _now: int, _tried: Tried) -> Judgement:
         return await self._governor.judge(arrivals, at)
 
     async def _replay(self, records: Sequence[Record], alive: Alive) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from governor.config import topics
 from governor.core.instant import HOUR, SECOND
-from governor.ledger.protocol import LedgerUnavailable
+from governor.ledger.protocol import Change, LedgerUnavailable
 from governor.stream import duties, publisher
 from governor.stream.clock_watch import ClockWatch
 from governor.stream.duties import Waker
@@ -159,6 +159,39 @@ async def test_what_is_due_is_judged_as_of_now_though_others_had_their_turn_for_
     taken.set()
     await first
     await for_a_while(waking)
+    assert stream.published(topics.RELEASED) == []
+    assert {one["code"] for one in stream.published(topics.DECISIONS)} == {"quiet_hours"}
+
+
+@pytest.mark.parametrize("woken", [False, True])
+async def test_a_release_whose_commit_was_not_answered_for_long_is_judged_again(
+    monkeypatch: pytest.MonkeyPatch,
+    woken: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    clock = Clock("18:59")
+    stream = Stream(clock)
+    health = stream.parts.health
+    await stream.asked_at("03:00") if woken else await stream.service.judge("00:00", said("grant"))
+    commit = stream.service.ledger.commit
+
+    async def unanswered(changes: Sequence[Change]) -> Any:
+        monkeypatch.setattr(stream.service.ledger, "commit", commit)
+        await commit(changes)
+        clock.go_on(HOUR)
+        # Whoever watches the ledger finds that it is there again.
+        asyncio.get_running_loop().call_later(0.05, health.release, "ledger")
+        raise LedgerUnavailable("redis: could not commit")
+
+    monkeypatch.setattr(stream.service.ledger, "commit", unanswered)
+    if woken:
+        await stream.gate.wake(lambda: True)
+    else:
+        body = json.dumps(asked()[1]).encode()
+        record = Kept(topics.CANDIDATES, 0, 0, at("18:59"), b"p-1", body)
+        rest = await stream.gate.handle(Fetch("candidates", [record], spans_of([record])))
+        assert rest is not None
+        await rest
     assert stream.published(topics.RELEASED) == []
     assert {one["code"] for one in stream.published(topics.DECISIONS)} == {"quiet_hours"}
 
