@@ -27,7 +27,7 @@ __all__ = ["Arrivals", "Governor", "Judgement", "Tried"]
 
 replace = msgspec.structs.replace
 
-Change = Callable[[str, Standing, Shared], Standing]
+Change = Callable[[str, Standing, ControlState, Shared], Standing]
 
 _ATTEMPTS = 100
 _AT_ONCE = 1000
@@ -130,7 +130,7 @@ class Governor:
                 mine[resolution.key].append(resolution)
         overtaken: dict[str, list[Resolution]] = {}
 
-        def let_go(key: str, standing: Standing, _shared: Shared) -> Standing:
+        def let_go(key: str, standing: Standing, *_: object) -> Standing:
             overtaken[key] = list(_overtaken(standing, mine[key]))
             return sent(standing, mine[key])
 
@@ -149,12 +149,11 @@ class Governor:
                 releases[resolution.key].append(resolution)
         if not releases:
             return list(resolutions)
-        control, _ = await self._ledger.load([])
-        setting = self._setting(control, self.policy)
+        policy = self.policy
         changed: dict[str, Resolution] = {}
 
-        def again(key: str, standing: Standing, shared: Shared) -> Standing:
-            here = replace(setting, shared=shared)
+        def again(key: str, standing: Standing, control: ControlState, shared: Shared) -> Standing:
+            here = replace(self._setting(control, policy), shared=shared)
             for resolution in releases[key]:
                 standing, replacement = reconsider(here, standing, resolution, now)
                 changed[resolution.decision_id] = replacement
@@ -251,10 +250,10 @@ class Governor:
     async def _rewrite(self, keys: list[str], change: Change, now: int = 0) -> None:
         households = self._households()
         for _ in range(_ATTEMPTS):
-            _control, standings = await self._ledger.load(keys)
+            control, standings = await self._ledger.load(keys)
             await households.open(now)
             pairs = list(zip(keys, standings, strict=True))
-            changes = partial(_changed, pairs, change)
+            changes = partial(_changed, pairs, change, control)
             keys = list(await households.commit(await households.decide(changes)))
             if not keys:
                 return
@@ -286,9 +285,9 @@ class Governor:
 
 
 def _changed(
-    pairs: Iterable[tuple[str, Standing]], change: Change, shared: Shared
+    pairs: Iterable[tuple[str, Standing]], change: Change, control: ControlState, shared: Shared
 ) -> dict[str, tuple[Standing, Standing]]:
-    return {key: (standing, change(key, standing, shared)) for key, standing in pairs}
+    return {key: (standing, change(key, standing, control, shared)) for key, standing in pairs}
 
 
 def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:

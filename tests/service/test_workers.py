@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import example, given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from governor.core.instant import HOUR, MINUTE
 from governor.core.resolution import Resolution
+from governor.core.standing import ControlState, Standing
 from governor.core.verdict import Outcome
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.protocol import LedgerUnavailable
@@ -191,6 +193,36 @@ def test_no_consent_no_release_once_the_withdrawal_is_written(
     resolutions, written = asyncio.run(play())
     if action != "stop":
         assert all(one.seq <= written for one in releases(resolutions))
+
+
+@given(TURNS)
+@example([0, 0, 0, 0, 1])
+def test_fail_closed_a_late_release_is_judged_again_by_the_control_of_its_last_load(
+    turns: list[int],
+) -> None:
+    async def play() -> tuple[Outcome, bool]:
+        ledger = SharedLedger(turns)
+        workers = [worker(ledger), worker(ledger)]
+        await granted(workers[0])
+        late = await workers[0].judge(arrivals(workers[0].policy, START, asked("a")), START)
+        stop, loads = arrivals(workers[1].policy, START, steered("stop")), ledger.load
+        seen = False
+
+        async def load(keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:
+            nonlocal seen
+            found = await loads(keys)
+            if keys:
+                seen = bool(found[0].stops)
+            return found
+
+        ledger.load = load  # type: ignore[method-assign]
+        again, _ = await asyncio.gather(
+            workers[0].reconsider(late.resolutions, START), workers[1].judge(stop, START)
+        )
+        return again[0].verdict.outcome, seen
+
+    outcome, seen = asyncio.run(play())
+    assert outcome is (Outcome.SUPPRESS if seen else Outcome.RELEASE)
 
 
 @given(TURNS, st.sampled_from(["resume", "stop"]))
