@@ -236,7 +236,7 @@ class _Worker:
             self._report,
         ]
         if not self._stream.record_clock:
-            duties += [Waker(self._gate, self._parts).run, self._follow_others]
+            duties += [Waker(self._gate).run, self._follow_others]
         return duties
 
     async def _do(self, duty: Duty) -> None:

@@ -1,6 +1,7 @@
 """Whether this worker judges, and whether it is stuck: what the orchestrator and ops ask for."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple, TypedDict
 
@@ -44,6 +45,7 @@ class Health:
         self._refused: str | None = None
         self._trusted = False
         self._holds: dict[Cause, Hold] = {}
+        self._holders: dict[Cause, set[object]] = defaultdict(set)
         self._counted_to: dict[Cause, float] = {}
         self._moved_at = clock()
         self._behind_since: float | None = None
@@ -70,19 +72,24 @@ class Health:
         self._moved_at = self._clock()
         self._behind_since = None
 
-    def hold(self, cause: Cause, detail: str = "") -> None:
-        """Hold the gate closed; held twice for a cause counts once."""
+    def hold(self, cause: Cause, detail: str = "", by: object = None) -> None:
+        """Hold the gate closed; held twice for a cause counts once.
+
+        Where several may hold it for one cause, each says *by* whom it is held.
+        """
         now = self._clock()
+        self._holders[cause].add(by)
         known = self._holds.get(cause)
         if known is None:
             log.warning("the gate is held (%s): %s", cause, detail)
         self._holds[cause] = Hold(known.since if known else now, detail)
         self._counted_to.setdefault(cause, now)
 
-    def release(self, cause: Cause) -> None:
-        """End the hold for *cause*, if there is one."""
+    def release(self, cause: Cause, by: object = None) -> None:
+        """End the hold for *cause*, if there is one and nobody but *by* holds it."""
         self._count_held()
-        held = self._holds.pop(cause, None)
+        self._holders[cause].discard(by)
+        held = None if self._holders[cause] else self._holds.pop(cause, None)
         if held is not None:
             del self._counted_to[cause]
             log.warning("no longer held (%s), after %.1f s", cause, self._clock() - held.since)

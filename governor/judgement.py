@@ -1,5 +1,6 @@
 """What comes up for the gate at one moment, and what came of it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -9,6 +10,9 @@ from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.core.resolution import Handover, Resolution
 from governor.core.setting import Taken
+
+Tried = frozenset[int]
+"""When (ms) the same was tried before and not answered."""
 
 
 class Arrivals(msgspec.Struct, frozen=True):
@@ -26,7 +30,8 @@ class Arrivals(msgspec.Struct, frozen=True):
 class Judgement(msgspec.Struct):
     """What came of the arrivals: what to publish, what to refuse, and what it took.
 
-    `more` tells that more people than were asked for have something due.
+    `more` tells that more people than were asked for have something due, `since` from when on
+    (monotonic seconds) some of it may be written down, where answers were lost meanwhile.
     """
 
     resolutions: list[Resolution] = msgspec.field(default_factory=list)
@@ -35,6 +40,7 @@ class Judgement(msgspec.Struct):
     handovers: list[Handover] = msgspec.field(default_factory=list)
     conflicts: int = 0
     more: bool = False
+    since: float = math.inf
     seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
 
     def add(self, taken: Taken) -> None:

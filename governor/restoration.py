@@ -12,7 +12,7 @@ from governor.core.record import forget, is_final
 from governor.core.standing import REPEATED, SENT, ControlState, Entry, Standing
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
-from governor.ledger.protocol import Ledger
+from governor.ledger.protocol import Ledger, LedgerUnavailable
 from governor.ledger.redis import RedisLedger
 from governor.rebuild import Progress, Rebuild, Source
 
@@ -53,9 +53,11 @@ async def rebuild_all(settings: Settings, show: Show) -> Progress:
         async with ledger.restoring() as confirm:
             await ledger.wipe()
             done = await rebuild.run(Source(now=_now(settings)))
-            await confirm()
             await ledger.found()
-            await ledger.vouch(await ledger.trust(), wall(), {})
+            # After it: it may have been founded empty.
+            await confirm()
+            if not await ledger.vouch(await ledger.trust(), wall(), {}):
+                raise LedgerUnavailable("redis: was restarted or emptied while it was rebuilt")
     finally:
         await ledger.close()
     return done

@@ -19,15 +19,15 @@ from governor.core.standing import ControlState, Scope, Standing, Waiting, name6
 from governor.core.together import take_turns
 from governor.core.turn import reconsider, sent
 from governor.households import Households, named
-from governor.judgement import Arrivals, Judgement
+from governor.judgement import Arrivals, Judgement, Tried
 from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.protocol import Ledger, LedgerUnavailable
 
-__all__ = ["Arrivals", "Governor", "Judgement"]
+__all__ = ["Arrivals", "Governor", "Judgement", "Tried"]
 
 replace = msgspec.structs.replace
 
-Change = Callable[[str, Standing, Shared], Standing]
+Change = Callable[[str, Standing, ControlState, Shared], Standing]
 
 _ATTEMPTS = 100
 _AT_ONCE = 1000
@@ -57,7 +57,9 @@ class Governor:
         self._sealer = sealer
         self._forgets = forgets
 
-    async def judge(self, arrivals: Arrivals, now: int, *, hold: bool = False) -> Judgement:
+    async def judge(
+        self, arrivals: Arrivals, now: int, *, hold: bool = False, tried: Tried = frozenset()
+    ) -> Judgement:
         """Judge all *arrivals* as of *now* (ms) and write what comes of it to the ledger.
 
         With *hold* facts and controls are written down and nothing is judged: what they wake is
@@ -65,7 +67,8 @@ class Governor:
 
         At one moment everything but candidates is applied first, then what was woken or is due is
         judged, then the candidates as they came. Raises LedgerUnavailable; then some people's
-        turns may have been written, and the same arrivals judged again publish the same.
+        turns may have been written, and the same arrivals judged again publish the same. Say
+        then when that was *tried* (ms): what it came to is not taken for what may be published.
         """
         judgement = Judgement()
         covered: tuple[Scope, ...] = ()
@@ -74,20 +77,23 @@ class Governor:
             covered = await self._control(arrivals.controls)
             swept = [key async for page in self._ledger.waiting() for key in page]
         turns = self._turns(arrivals, now, covered, swept)
-        if hold:
-            turns = [replace(turn, hold=True) for turn in turns]
+        if hold or tried:
+            turns = [replace(turn, hold=hold, tried=tried) for turn in turns]
         for start in range(0, len(turns), _AT_ONCE):
             await self._take(turns[start : start + _AT_ONCE], judgement)
         return judgement
 
-    async def wake(self, until: int, *, catch_up: bool = False, limit: int = 500) -> Judgement:
+    async def wake(
+        self, until: int, *, catch_up: bool = False, limit: int = 500, tried: Tried = frozenset()
+    ) -> Judgement:
         """Judge about *limit* people with something due at *until* (ms) or before, as of then.
 
-        With *catch_up* each message is judged at its own time.
+        With *catch_up* each message is judged at its own time; *tried* is as for `judge`.
         """
         keys = await self._ledger.claim(until, limit)
         judgement = Judgement(more=len(keys) >= limit)
-        await self._take([Turn(key, until, due=True, catch_up=catch_up) for key in keys], judgement)
+        turn = Turn("", until, due=True, catch_up=catch_up, tried=tried)
+        await self._take([replace(turn, key=key) for key in keys], judgement)
         return judgement
 
     async def replay(self, moments: Sequence[tuple[int, Arrivals]]) -> AsyncIterator[Judgement]:
@@ -124,7 +130,7 @@ class Governor:
                 mine[resolution.key].append(resolution)
         overtaken: dict[str, list[Resolution]] = {}
 
-        def let_go(key: str, standing: Standing, _shared: Shared) -> Standing:
+        def let_go(key: str, standing: Standing, *_: object) -> Standing:
             overtaken[key] = list(_overtaken(standing, mine[key]))
             return sent(standing, mine[key])
 
@@ -143,12 +149,11 @@ class Governor:
                 releases[resolution.key].append(resolution)
         if not releases:
             return list(resolutions)
-        control, _ = await self._ledger.load([])
-        setting = self._setting(control, self.policy)
+        policy = self.policy
         changed: dict[str, Resolution] = {}
 
-        def again(key: str, standing: Standing, shared: Shared) -> Standing:
-            here = replace(setting, shared=shared)
+        def again(key: str, standing: Standing, control: ControlState, shared: Shared) -> Standing:
+            here = replace(self._setting(control, policy), shared=shared)
             for resolution in releases[key]:
                 standing, replacement = reconsider(here, standing, resolution, now)
                 changed[resolution.decision_id] = replacement
@@ -233,15 +238,22 @@ class Governor:
         judgement.seconds["load"] += loaded - start
         judgement.seconds["decide"] += decided - loaded
         judgement.seconds["commit"] += self._tick() - decided
-        return [turn for turn in turns if turn.key in lost]
+        again = [turn for turn in turns if turn.key in lost]
+        waits = {one.key for after in taken for one in after.resolutions if one.waiting is not None}
+        # Whoever writes a control looks at all that waits then; what comes to wait after that
+        # would not hear of it. So whoever lets something wait looks then at the control.
+        if waits - lost and (await self._ledger.load([]))[0].version != control.version:
+            anew = [turn for turn in turns if turn.key in waits - lost]
+            again += [Turn(turn.key, turn.now, covered=(Scope(),)) for turn in anew]
+        return again
 
     async def _rewrite(self, keys: list[str], change: Change, now: int = 0) -> None:
         households = self._households()
         for _ in range(_ATTEMPTS):
-            _control, standings = await self._ledger.load(keys)
+            control, standings = await self._ledger.load(keys)
             await households.open(now)
             pairs = list(zip(keys, standings, strict=True))
-            changes = partial(_changed, pairs, change)
+            changes = partial(_changed, pairs, change, control)
             keys = list(await households.commit(await households.decide(changes)))
             if not keys:
                 return
@@ -273,9 +285,9 @@ class Governor:
 
 
 def _changed(
-    pairs: Iterable[tuple[str, Standing]], change: Change, shared: Shared
+    pairs: Iterable[tuple[str, Standing]], change: Change, control: ControlState, shared: Shared
 ) -> dict[str, tuple[Standing, Standing]]:
-    return {key: (standing, change(key, standing, shared)) for key, standing in pairs}
+    return {key: (standing, change(key, standing, control, shared)) for key, standing in pairs}
 
 
 def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:

@@ -255,7 +255,7 @@ class Person:
         verdict = again(known)
         if case is not None:
             verdict = arbitrate.retold(case.as_of(at), known, verdict, at)
-        if isinstance(known, Entry) and known.settled == SENT:
+        if isinstance(known, Entry) and known.settled == SENT and at not in self.turn.tried:
             self.standing = marked(self.standing, known)
         self._publish(
             incoming,

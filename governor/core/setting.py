@@ -37,7 +37,8 @@ class Turn(msgspec.Struct, frozen=True):
     again. `due`: look at what waits for its time as well. `catch_up`: judge first, each at its own
     time, what was due before (a replay, whose clock jumps). `hold`: the gate is held, so facts are
     written down and what they wake is only marked, to be judged when it opens. `places`: where
-    each of `fresh` stood among what arrived for everybody.
+    each of `fresh` stood among what arrived for everybody. `tried`: when this very turn was taken
+    before, and its answer was lost; what was decided then was told to nobody.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Turn(msgspec.Struct, frozen=True):
     catch_up: bool = False
     hold: bool = False
     places: tuple[int, ...] = ()
+    tried: frozenset[int] = frozenset()
 
     def covers(self, candidate: Candidate) -> bool:
         """Tell whether one of the new controls is about *candidate*, on any of its channels."""

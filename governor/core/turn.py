@@ -55,10 +55,18 @@ def reconsider(
     Where it still may go nothing changes. Else its slot is given back and the message gets the
     verdict that holds now, under the same attempt, because none was published. What somebody has
     repeated meanwhile, or told of, is out of our hands and stays as it is.
+
+    INVARIANT (one-verdict): taken again, because the answer to a commit was lost, it comes to what
+    was written down then.
     """
     message = name64(release.incoming.candidate.id)
     entry = standing.released(message)
-    if release.entry is not None and entry is None and not is_final(standing, message):
+    if release.entry is not None and entry is None and standing.suppressed(message) is not None:
+        person = Person(setting, standing, Turn(release.key, now))
+        person.judge_fresh(release.incoming)
+        # Whoever suppressed it gave its slot back: what is told of it is that, for the first time.
+        return person.standing, replace(person.resolutions[-1], repeat=False)
+    if release.entry is not None and entry is None:
         # The ledger has lost it: it takes its slot again, or gets the verdict that holds now.
         person = Person(setting, standing, Turn(release.key, now))
         again = person.judge_anew(release.incoming, standing.waits(message), release.attempt)

@@ -104,6 +104,8 @@ class Assignment:
     def __init__(self) -> None:
         self._of: dict[Partition, Progress] = {}
         self._in_flight: list[Fetch] = []
+        self.known = False
+        """Whether this is all that is owned; not so while partitions are handed out anew."""
 
     def __iter__(self) -> Iterator[Partition]:
         return iter(self._of)
@@ -121,11 +123,13 @@ class Assignment:
             partition: Progress(offset, offset, offset, now)
             for partition, offset in committed.items()
         }
+        self.known = True
 
-    def clear(self) -> None:
-        """Own nothing; what is in flight no longer counts."""
+    def clear(self, *, known: bool = False) -> None:
+        """Own nothing, as far as is *known*; what is in flight no longer counts."""
         self.rewind()
         self._of = {}
+        self.known = known
 
     def rewind(self) -> None:
         """Forget what was fetched and not applied; it has to be fetched again."""

@@ -28,17 +28,15 @@ Duty = Callable[[], Awaitable[None]]
 class Waker:
     """Judges what is due, on wall time; every worker does, the ledger's claims keep them apart."""
 
-    def __init__(self, gate: Gate, parts: Parts) -> None:
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._parts = parts
 
     async def run(self) -> None:
         """Look for what is due, again and again."""
         while True:
             await asyncio.sleep(_WAKE_EVERY)
-            now = self._parts.now()
             if not self._gate.closed():
-                await self._gate.wake(now, _always)
+                await self._gate.wake(_always)
 
 
 def _always() -> bool:

@@ -22,7 +22,7 @@ class Following:
         self._prefix = prefix
         self._tick = tick
         self._app: Any = None
-        self._marks: dict[Partition, tuple[float, int]] = {}
+        self._marks: dict[Partition, tuple[float | None, int]] | None = None
         self._restrictive = frozenset(
             prefix + name for name in (topics.CONSENTS, topics.CANCELLATIONS, topics.CONTROL)
         )
@@ -32,10 +32,14 @@ class Following:
         self._app = app
 
     def assigned(self) -> Assignment | None:
-        """Return what this worker owns, None while that is not known."""
+        """Return what this worker owns, None while that is not known.
+
+        Nor is it while partitions are handed out anew: then what is not read yet is in none of
+        those that are known.
+        """
         # `app.consumer` would make one before its time.
         consumer = self._app._consumer if self._app is not None else None
-        if not isinstance(consumer, Consumer) or consumer.assigned_at is None:
+        if not isinstance(consumer, Consumer) or not consumer.assigned.known:
             return None
         return consumer.assigned
 
@@ -68,9 +72,11 @@ class Following:
         for each in owned:
             if each.topic in self._restrictive and (words := self._behind(owned, each)) is not None:
                 return f"{each.topic}/{each.partition} is {words}"
+        if self._marks is None:
+            return "the other workers were not looked at yet"
         for each, (since, _) in self._marks.items():
-            if each not in set(owned) and (behind := self._tick() - since) > CONSENTS_WITHIN:
-                return f"{each.topic}/{each.partition} of another worker is {behind:.0f} s behind"
+            if each not in set(owned) and (words := self._late_since(since)) is not None:
+                return f"{each.topic}/{each.partition} of another worker is {words}"
         return None
 
     async def look_at_others(self) -> None:
@@ -78,16 +84,16 @@ class Following:
 
         What is due may be anybody's, so a worker that died with withdrawals unread holds all. A
         mark is an end that was once seen; it goes on when the group has committed up to it, so a
-        steady flow is not taken for a lag.
+        steady flow is not taken for a lag. How long the first has stood by then is not known.
         """
         owned = self.assigned()
         if owned is None:
             return
         found = await self._consumer().others(self._restrictive)
         now = self._tick()
-        marks: dict[Partition, tuple[float, int]] = {}
+        known, marks = self._marks or {}, dict[Partition, tuple[float | None, int]]()
         for each, (committed, end) in found.items():
-            since, mark = self._marks.get(each, (now, end))
+            since, mark = known.get(each, (None, end))
             marks[each] = (now, end) if committed >= mark else (since, mark)
         self._marks = marks
 
@@ -96,7 +102,9 @@ class Following:
         return consumer
 
     def _behind(self, owned: Assignment, partition: Partition) -> str | None:
-        at = owned[partition].caught_up_at
+        return self._late_since(owned[partition].caught_up_at)
+
+    def _late_since(self, at: float | None) -> str | None:
         if at is None:
             return "not read to its end yet"
         late = self._tick() - at

@@ -1,13 +1,14 @@
 """The gate in the stream: every fetch is judged, written down, published, and only then let go."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from governor.core.resolution import Resolution
 from governor.ledger.protocol import LedgerUnavailable
-from governor.service import Arrivals, Judgement
+from governor.service import Arrivals, Judgement, Tried
 from governor.stream.fetch import Fetch, Lane, Record
 from governor.stream.intake import Intake
 from governor.stream.publisher import RETRY, Alive, Parts, Publisher
@@ -52,26 +53,31 @@ class Gate:
             return None
         return self._publisher.publish(judged, intake, alive, self._parts.tick())
 
-    async def wake(self, until: int, alive: Alive, *, catch_up: bool = False) -> None:
-        """Judge everything that is due at *until* (ms); with *catch_up* each at its own time.
+    async def wake(self, alive: Alive, *, catch_up: int | None = None) -> None:
+        """Judge everything that is due now; with *catch_up* (ms) what was by then, as of its time.
 
         Without, it ends as soon as time or consents are doubted: what settles that may need the
         lane that this keeps waiting.
         """
 
         def going_on() -> bool:
-            return alive() and (catch_up or not self._doubted())
+            return alive() and (catch_up is not None or not self._doubted())
+
+        def due(now: int, tried: Tried) -> Awaitable[Judgement]:
+            # Not as of when it was to begin: others may have had their turn for long, and the
+            # ledger may have been away.
+            if catch_up is None:
+                return self._governor.wake(now, tried=tried)
+            return self._governor.wake(catch_up, catch_up=True)
 
         async with self._waking:
-            while going_on():
-                judgement = await self.retry(
-                    lambda _: self._governor.wake(until, catch_up=catch_up), going_on
-                )
+            more = True
+            while more:
+                judgement = await self.retry(due, going_on)
                 if judgement is None:
                     return
                 await self._publisher.publish(judgement, Intake(), alive, self._parts.tick())
-                if not judgement.more:
-                    return
+                more = judgement.more
 
     def read(self, records: Sequence[Record]) -> Intake:
         """Sort records into what they are, and count them."""
@@ -102,22 +108,26 @@ class Gate:
         # What feedback means depends on the send log, so it waits until that is whole.
         while self._health.holds("ledger") and alive():  # noqa: ASYNC110 - polled like the rest
             await asyncio.sleep(RETRY)
-        return await self.retry(
-            lambda now: self._governor.judge(arrivals, now, hold=self.closed()), alive
-        )
+
+        def judge(now: int, tried: Tried) -> Awaitable[Judgement]:
+            return self._governor.judge(arrivals, now, hold=self.closed(), tried=tried)
+
+        return await self.retry(judge, alive)
 
     async def _judge(self, intake: Intake, alive: Alive) -> Judgement | None:
         """Judge candidates as soon as the gate is open; None when they are no longer ours."""
         if not intake.fresh:
             return Judgement()
         arrivals = Arrivals(fresh=intake.fresh)
-        return await self.retry(
-            lambda now: self._governor.judge(arrivals, now), alive, when_open=True
-        )
+
+        def judge(now: int, tried: Tried) -> Awaitable[Judgement]:
+            return self._governor.judge(arrivals, now, tried=tried)
+
+        return await self.retry(judge, alive, when_open=True)
 
     async def retry(
         self,
-        judge: Callable[[int], Awaitable[Judgement]],
+        judge: Callable[[int, Tried], Awaitable[Judgement]],
         alive: Alive,
         *,
         when_open: bool = False,
@@ -126,23 +136,29 @@ class Gate:
 
         *when_open*: only while the gate is not held.
         """
-        began: int | None = None
-        while alive():
+        tried: set[int] = set()
+        since = math.inf
+        while True:
             # Read before the clock is looked at: one that moves in between is not judged by.
             now = self._parts.now()
+            if not alive():
+                return None
             if when_open and self.closed():
                 await asyncio.sleep(RETRY)
                 continue
+            start = self._parts.tick()
             try:
-                judgement = await judge(now)
+                judgement = await judge(now, frozenset(tried))
             except LedgerUnavailable as error:
-                began = now if began is None else began
+                tried.add(now)
+                since = min(since, start)
                 await self._publisher.wait_for_ledger(error)
                 continue
-            if began is not None:
+            if tried:
+                began = min(tried)
                 judgement.resolutions = [_own(one, began) for one in judgement.resolutions]
+            judgement.since = since
             return judgement
-        return None
 
     def _doubted(self) -> bool:
         self.closed()

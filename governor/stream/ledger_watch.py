@@ -100,11 +100,16 @@ class LedgerWatch:
                 await self._fill(trust)
                 await confirm()
                 await self._ledger.found()
+                # Once more: it may have been founded empty. What is emptied after this is not
+                # what is vouched for.
+                await confirm()
             await self._vouch(await self._ledger.trust(), redis_time, trust.running)
 
     async def _fill(self, trust: Trust) -> None:
         now = self._parts.now() if self._clock is not None else None
         if trust.epoch is not None:
+            # Whoever comes, or goes on, while this is restored must not take it for whole.
+            await self._ledger.doubt()
             source = Source(max(0, trust.at - _MARGIN), trust.offsets, now)
             words = "the ledger may have lost its last writes: they are read again from the topics"
         elif self._last is None and not await self._begun():
@@ -126,7 +131,8 @@ class LedgerWatch:
         if running not in (None, trust.running):
             raise LedgerUnavailable("redis: was restarted while it was restored")
         at, offsets = min(self._parts.now(), redis_time), self._applied()
-        sure = self._surely(trust, self._parts.now(), offsets)
+        # By a clock that nobody moves: how old they are must not be taken for more than it is.
+        sure = self._surely(trust, round(self._parts.tick() * SECOND), offsets)
         counter = await self._ledger.vouch(trust, at, sure)
         if counter == 0:
             raise LedgerUnavailable("redis: was restarted or emptied while it was looked at")

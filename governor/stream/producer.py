@@ -125,6 +125,13 @@ class Outbox:
         async with self._lock:
             await self._retire()
 
+    async def ready(self) -> None:
+        """Return when there is a client to send with; raise NotDeliveredError when none comes."""
+        try:
+            await self._ready()
+        except (KafkaError, TimeoutError) as error:
+            raise NotDeliveredError(f"no client: {error!r}") from error
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Publish all records and return when the broker has acknowledged every one.
 
@@ -159,21 +166,26 @@ class Outbox:
                 too_large = await self._deliver(producer, *where, those)
                 refused.extend([record] for record in too_large)
             except _TOO_LARGE:
-                self._failed = True
+                self._fail(producer)
                 refused.append(those)
 
+        producer: AIOKafkaProducer | None = None
         try:
             producer = await self._ready()
             async with asyncio.timeout(2 * self._within):
                 grouped = await _by_partition(producer, records)
                 await asyncio.gather(*(deliver(*each) for each in grouped.items()))
         except (KafkaError, TimeoutError) as error:
-            self._failed = True
+            self._fail(producer)
             raise NotDeliveredError(f"{len(records)} records: {error!r}") from error
         except BaseException:
-            self._failed = True
+            self._fail(producer)
             raise
         return refused
+
+    def _fail(self, producer: AIOKafkaProducer | None) -> None:
+        """Let the next begin anew; what fails late leaves alone what others have begun since."""
+        self._failed = self._failed or producer is self._producer
 
     async def _deliver(
         self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Outgoing]

@@ -73,9 +73,13 @@ class Publisher:
         if not (resolutions or letters or judgement.handovers) or not alive():
             self._done(judgement, (), (), intake, 0.0)
             return
-        late = parts.tick() - committed > PUBLISH_WITHIN or parts.moved() is not None
-        if late and any(one.revocable for one in resolutions):
-            resolutions = await self._reconsidered(resolutions, alive)
+        if any(one.revocable for one in resolutions):
+            await self._reached(alive)
+            if (
+                parts.tick() - min(committed, judgement.since) > PUBLISH_WITHIN
+                or parts.moved() is not None
+            ):
+                resolutions = await self._reconsidered(resolutions, alive)
             if not alive():
                 return
         start = parts.tick()
@@ -85,8 +89,21 @@ class Publisher:
         sent = await self._send([*records, *parts.writer.letters(letters, at)], alive)
         spent = parts.tick() - start
         if sent:
-            await self._let_go(resolutions, alive)
+            await self._let_go(resolutions)
         self._done(judgement, resolutions, letters, intake, spent)
+
+    async def _reached(self, alive: Alive) -> None:
+        """Wait for a way to the broker: nothing is handed over yet, and it may take long."""
+        health, waiting = self.parts.health, object()
+        try:
+            while alive():
+                try:
+                    return await self.parts.outbox.ready()
+                except NotDeliveredError as error:
+                    health.hold("broker", f"what was decided cannot be published: {error}", waiting)
+                    await asyncio.sleep(RETRY)
+        finally:
+            health.release("broker", waiting)
 
     async def _reconsidered(
         self, resolutions: Sequence[Resolution], alive: Alive
@@ -103,7 +120,11 @@ class Publisher:
         return ()
 
     async def _send(self, records: list[Outgoing], alive: Alive) -> bool:
-        """Hand *records* to the broker at least once; False when it did not take them."""
+        """Hand *records* to the broker at least once; False when it did not take them.
+
+        While it does not the gate is held, whatever else is published beside.
+        """
+        health, sending = self.parts.health, object()
         try:
             while True:
                 try:
@@ -111,20 +132,20 @@ class Publisher:
                 except OversizedError as error:
                     # The rest is published, and is not to be repeated while these are tried again.
                     records = list(error.records)
-                    self.parts.health.hold("broker", str(error))
+                    health.hold("broker", str(error), sending)
                     await asyncio.sleep(RETRY_OVERSIZED)
                 except NotDeliveredError as error:
                     log.warning("publishing again: %s", error)
-                    self.parts.health.hold("broker", "what was decided cannot be published")
+                    health.hold("broker", "what was decided cannot be published", sending)
                     await asyncio.sleep(RETRY)
                 else:
                     return True
                 if not alive():
                     return False
         finally:
-            self.parts.health.release("broker")
+            health.release("broker", sending)
 
-    async def _let_go(self, resolutions: Sequence[Resolution], alive: Alive) -> None:
+    async def _let_go(self, resolutions: Sequence[Resolution]) -> None:
         """Let go of what waited, and put right what was said too late of what waits.
 
         Also when the work is no longer ours: what was said too late was said by us.
@@ -135,7 +156,7 @@ class Publisher:
             except LedgerUnavailable as error:
                 await self.wait_for_ledger(error)
             else:
-                await self._send(self.parts.writer.waiting(resolutions), alive)
+                await self._send(self.parts.writer.waiting(resolutions), lambda: True)
 
     def _done(
         self,

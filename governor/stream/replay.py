@@ -7,7 +7,7 @@ from itertools import groupby
 from governor.config import topics
 from governor.core.instant import SECOND
 from governor.ledger.protocol import LedgerUnavailable
-from governor.service import Arrivals, Judgement
+from governor.service import Arrivals, Judgement, Tried
 from governor.stream.fetch import Fetch, Record
 from governor.stream.gate import Gate
 from governor.stream.intake import Intake
@@ -36,7 +36,7 @@ class Replay:
         for has_controls, records in _runs(fetch.records):
             if has_controls:
                 at = records[0].timestamp
-                await self._gate.wake(at - 1, alive, catch_up=True)
+                await self._gate.wake(alive, catch_up=at - 1)
                 intake = self._gate.read(records)
                 arrivals = Arrivals(intake.told, intake.fresh, intake.controls)
                 judgement = await self._gate.retry(partial(self._control, arrivals, at), alive)
@@ -45,10 +45,10 @@ class Replay:
             else:
                 await self._replay(records, alive)
         last = fetch.records[-1].timestamp
-        await self._gate.wake(last - 1, alive, catch_up=True)
+        await self._gate.wake(alive, catch_up=last - 1)
         self._parts.metrics.record_clock_seconds.set(last / SECOND)
 
-    async def _control(self, arrivals: Arrivals, at: int, _now: int) -> Judgement:
+    async def _control(self, arrivals: Arrivals, at: int, _now: int, _tried: Tried) -> Judgement:
         return await self._governor.judge(arrivals, at)
 
     async def _replay(self, records: Sequence[Record], alive: Alive) -> None:

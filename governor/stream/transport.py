@@ -227,9 +227,9 @@ class Consumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-        """Note the assignment; Faust calls `perform_seek` and `resume_flow` when it is ready."""
+        """Note the assignment; Faust calls `perform_seek`, if it is any, and `resume_flow`."""
         self.stop_flow()
-        self.assigned.clear()
+        self.assigned.clear(known=not assigned)
         self.assigned_at = time.monotonic()
         await super().on_partitions_assigned(assigned, generation_id)
 

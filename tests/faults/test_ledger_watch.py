@@ -6,18 +6,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from governor import restoration
 from governor.broker import BrokerUnavailable
+from governor.config.settings import Settings
 from governor.core.instant import SECOND
 from governor.health import Health
 from governor.ledger.protocol import LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
 from governor.metrics import Metrics
-from governor.rebuild import Source
+from governor.rebuild import Progress, Source
 from governor.stream.clock_watch import ClockWatch
 from governor.stream.ledger_watch import LedgerWatch
 from governor.stream.publisher import Parts
@@ -224,6 +227,26 @@ async def test_what_is_emptied_while_it_is_restored_is_not_used(redis_url: str, 
         assert len(one.restored) == 2
 
 
+async def test_what_is_emptied_as_it_is_founded_is_not_used(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(redis_url) as one, raw(redis_url) as redis:
+        one.begun = True
+        found = one.ledger.found
+
+        async def emptied() -> None:
+            monkeypatch.setattr(one.ledger, "found", found)
+            await redis.flushall()
+            await found()
+
+        monkeypatch.setattr(one.ledger, "found", emptied)
+        assert "was emptied while it was restored" in (await one.look())["ledger"]
+        assert await one.refused()
+        assert await one.look() == {}
+        assert one.restored[-1] == Source(0, {}, one.clock.wall)
+        assert len(one.restored) == 2
+
+
 async def test_a_restart_while_it_is_restored_is_noticed(own_redis: RedisServer) -> None:
     async with watching(own_redis.url) as one:
         one.begun = True
@@ -252,6 +275,24 @@ async def test_a_counter_that_goes_back_on_the_same_server_is_noticed(redis_url:
         assert source.since == older - 10 * SECOND
 
 
+async def test_whoever_comes_while_what_was_lost_is_restored_waits_for_it(redis_url: str) -> None:
+    """They know of no counter that was higher."""
+    async with watching(redis_url) as one, watching(redis_url) as new, raw(redis_url) as redis:
+        for _ in range(3):
+            await one.look()
+        await redis.hset("g:trust", "counter", "1")
+        goes_on = asyncio.Event()
+        one.during = goes_on.wait
+        restoring = asyncio.create_task(one.look())
+        await one.restoring.wait()
+        assert "being restored by somebody else" in (await new.look())["ledger"]
+        assert await new.refused()
+        goes_on.set()
+        assert await restoring == {}
+        assert await new.look() == {}
+        assert new.restored == []
+
+
 async def test_a_ledger_that_was_rebuilt_by_hand_is_used_as_it_is(redis_url: str) -> None:
     async with watching(redis_url) as one, watching(redis_url) as hand:
         await one.look()
@@ -266,6 +307,33 @@ async def test_a_ledger_that_was_rebuilt_by_hand_is_used_as_it_is(redis_url: str
         assert await one.look() == {}
         assert not await one.refused()
         assert one.restored == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_what_is_emptied_as_it_is_founded_by_hand_is_not_said_to_be_whole(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    ledger = RedisLedger(redis_url)
+    found, settings = ledger.found, SimpleNamespace(policy="policy.yaml", clock="wall")
+    async with raw(redis_url) as redis:
+
+        async def emptied() -> None:
+            if when == "after":
+                await found()
+            await redis.flushall()
+            if when == "before":
+                await found()
+
+        async def run(_source: Source) -> Progress:
+            return Progress()
+
+        monkeypatch.setattr(ledger, "found", emptied)
+        monkeypatch.setattr(restoration, "load_policy", lambda _path: None)
+        monkeypatch.setattr(restoration, "ledger_of", lambda _settings: ledger)
+        rebuild = SimpleNamespace(check=nothing, run=run)
+        monkeypatch.setattr(restoration, "_rebuild", lambda *_: rebuild)
+        with pytest.raises(LedgerUnavailable, match="emptied"):
+            await restoration.rebuild_all(cast("Settings", settings), lambda _progress: None)
 
 
 async def test_a_server_that_would_drop_standings_is_not_used(redis_url: str) -> None:
@@ -292,6 +360,18 @@ async def test_of_several_servers_only_what_is_old_enough_is_sure(
             sure = {"people.consents": {0: second - 10}} if second >= 10 else {}
             assert told == sure
             one.clock.step(1)
+
+
+async def test_what_is_sure_of_several_servers_is_no_older_for_a_clock_that_moved(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trust, "scattered", property(lambda _: True))
+    async with watching(redis_url) as one:
+        for _ in range(2):
+            await one.look()
+            one.clock.step(1)
+            one.clock.wall += 3_600 * SECOND
+        assert (await one.ledger.trust()).offsets == {}
 
 
 # The clocks. Redis runs on the real one.

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from governor.core.household import Household
-from governor.core.standing import ControlState
+from governor.core.standing import ControlState, Standing
 from governor.ledger.protocol import Change, HouseholdChange, LedgerUnavailable
 from governor.ledger.redis import Guard, RedisLedger
 from governor.ledger.trust import Trust
@@ -85,6 +85,19 @@ async def test_nobody_vouches_for_another_ledger_than_was_looked_at(
         assert await redis.keys("*") == []
 
 
+async def test_what_somebody_has_doubted_since_is_not_vouched_for(
+    redis_ledger: RedisLedger,
+) -> None:
+    await vouched(redis_ledger)
+    seen = await redis_ledger.trust()
+    await redis_ledger.doubt()
+    assert await redis_ledger.vouch(seen, NOW + 999, APPLIED) == 0
+    doubted = await redis_ledger.trust()
+    assert (doubted.at, doubted.server, doubted.offsets) == (NOW, None, APPLIED)
+    assert await redis_ledger.vouch(doubted, NOW + 999, APPLIED) > 0
+    assert (await redis_ledger.trust()).same_server
+
+
 async def test_a_server_that_was_restarted_in_between_is_not_vouched_for(
     own_redis: RedisServer,
 ) -> None:
@@ -130,6 +143,27 @@ async def test_who_was_not_admitted_sends_no_command_about_a_person(redis_url: s
         guard.admit(trust.running, trust.epoch)
         assert (await guarded.load(["a"]))[0] == ControlState()
         assert "get" in await commands(redis)
+
+
+async def test_fail_closed_what_was_loaded_before_the_guard_was_shut_is_not_written(
+    redis_url: str,
+) -> None:
+    guard = Guard()
+    async with opened(redis_url, guard=guard) as guarded, opened(redis_url) as unguarded:
+        trust = await vouched(unguarded)
+        guard.admit(trust.running, trust.epoch)
+        await guarded.load(["a"])
+        await guarded.households(["h"])
+        guard.shut()
+        for call in (
+            guarded.commit([Change("a", 0, standing(1, NOW))]),
+            guarded.commit_control(0, ControlState(1)),
+            guarded.commit_households([HouseholdChange("h", 0, Household(1))]),
+        ):
+            with pytest.raises(LedgerUnavailable, match="has not been found whole yet"):
+                await call
+        assert await unguarded.load(["a"]) == (ControlState(), [Standing()])
+        assert await unguarded.households(["h"]) == [Household()]
 
 
 async def test_after_a_restart_the_guard_is_shut_until_somebody_has_looked(

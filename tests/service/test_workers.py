@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from governor.core.instant import HOUR, MINUTE
 from governor.core.resolution import Resolution
+from governor.core.standing import ControlState, Standing
 from governor.core.verdict import Outcome
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.protocol import LedgerUnavailable
@@ -191,3 +193,60 @@ def test_no_consent_no_release_once_the_withdrawal_is_written(
     resolutions, written = asyncio.run(play())
     if action != "stop":
         assert all(one.seq <= written for one in releases(resolutions))
+
+
+@given(TURNS)
+@example([0, 0, 0, 0, 1])
+def test_fail_closed_a_late_release_is_judged_again_by_the_control_of_its_last_load(
+    turns: list[int],
+) -> None:
+    async def play() -> tuple[Outcome, bool]:
+        ledger = SharedLedger(turns)
+        workers = [worker(ledger), worker(ledger)]
+        await granted(workers[0])
+        late = await workers[0].judge(arrivals(workers[0].policy, START, asked("a")), START)
+        stop, loads = arrivals(workers[1].policy, START, steered("stop")), ledger.load
+        seen = False
+
+        async def load(keys: Sequence[str]) -> tuple[ControlState, list[Standing]]:
+            nonlocal seen
+            found = await loads(keys)
+            if keys:
+                seen = bool(found[0].stops)
+            return found
+
+        ledger.load = load  # type: ignore[method-assign]
+        again, _ = await asyncio.gather(
+            workers[0].reconsider(late.resolutions, START), workers[1].judge(stop, START)
+        )
+        return again[0].verdict.outcome, seen
+
+    outcome, seen = asyncio.run(play())
+    assert outcome is (Outcome.SUPPRESS if seen else Outcome.RELEASE)
+
+
+@given(TURNS, st.sampled_from(["resume", "stop"]))
+@example([0, 0, 0, 0, 1], "resume")
+@example([0, 0, 1], "stop")
+def test_what_comes_to_wait_as_a_control_is_written_hears_of_it(
+    turns: list[int], action: str
+) -> None:
+    """Whoever looks at all that waits may look a moment before it does."""
+
+    async def play() -> list[Resolution]:
+        ledger = SharedLedger(turns)
+        workers = [worker(ledger, quiet_hours=[NIGHTS]), worker(ledger, quiet_hours=[NIGHTS])]
+        await granted(workers[0])
+        now = START if action == "resume" else at("03:00")
+        paused = [steered("pause")] if action == "resume" else []
+        await workers[0].judge(arrivals(workers[0].policy, now, *paused), now)
+
+        async def judge(number: int, event: Event) -> list[Resolution]:
+            governor = workers[number]
+            return (await governor.judge(arrivals(governor.policy, now, event), now)).resolutions
+
+        found = await asyncio.gather(judge(0, asked("a")), judge(1, steered(action)))
+        return [one for part in found for one in part]
+
+    last = max(asyncio.run(play()), key=lambda one: one.attempt)
+    assert last.verdict.outcome is (Outcome.RELEASE if action == "resume" else Outcome.SUPPRESS)

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
 from governor.config import topics
-from governor.core.instant import HOUR
+from governor.core.instant import HOUR, SECOND
+from governor.ledger.protocol import Change, LedgerUnavailable
 from governor.stream import duties, publisher
 from governor.stream.clock_watch import ClockWatch
 from governor.stream.duties import Waker
 from governor.stream.fetch import Fetch, spans_of
 from governor.stream.gate import Gate
 from governor.stream.intake import Intake
+from governor.stream.producer import Outgoing
 from governor.stream.publisher import Publisher
 from tests.core.story import at
 from tests.rebuild.kept import Kept
@@ -34,14 +37,19 @@ class Clock:
 
     def __init__(self, when: str, moves: int = 0) -> None:
         self.readings, self._moves = 0, moves
-        self.time = at(when)
-        self.watch = ClockWatch(self.read, lambda: 1.0)
+        self.time, self.tick = at(when), 1.0
+        self.watch = ClockWatch(self.read, lambda: self.tick)
 
     def read(self) -> int:
         self.readings += 1
         if self.readings == self._moves:
             self.time += 12 * HOUR
         return self.time
+
+    def go_on(self, ms: int) -> None:
+        """Let time pass as it should."""
+        self.time += ms
+        self.tick += ms / SECOND
 
 
 class Stream:
@@ -54,6 +62,7 @@ class Stream:
         self.parts = msgspec.structs.replace(
             publishing(self.service, self.outbox, "00:00").parts,
             now=clock.read,
+            tick=lambda: clock.tick,
             moved=clock.watch.off,
             late=lambda: self.late,
         )
@@ -102,9 +111,89 @@ async def test_fail_closed_nothing_that_waits_is_woken_by_a_clock_that_moves_as_
     clock = Clock("03:00", moves)
     stream = Stream(clock)
     await stream.asked_at("03:00")
-    await for_a_while(Waker(stream.gate, stream.parts).run())
+    await for_a_while(Waker(stream.gate).run())
     assert clock.readings > moves
     assert stream.outbox.records == []
+
+
+async def test_what_is_due_is_judged_as_of_now_though_the_ledger_was_away_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    clock = Clock("18:59")
+    stream = Stream(clock)
+    await stream.asked_at("03:00")
+    load = stream.service.ledger.load
+
+    async def away(keys: Sequence[str]) -> Any:
+        monkeypatch.setattr(stream.service.ledger, "load", load)
+        clock.go_on(HOUR)
+        raise LedgerUnavailable("redis: could not load")
+
+    monkeypatch.setattr(stream.service.ledger, "load", away)
+    await stream.gate.wake(lambda: True)
+    assert stream.published(topics.RELEASED) == []
+    assert {one["code"] for one in stream.published(topics.DECISIONS)} == {"quiet_hours"}
+
+
+async def test_what_is_due_is_judged_as_of_now_though_others_had_their_turn_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(duties, "_WAKE_EVERY", 0.0)
+    clock = Clock("18:59")
+    stream = Stream(clock)
+    await stream.asked_at("03:00")
+    send, taken = stream.outbox.send, asyncio.Event()
+
+    async def slow(records: Sequence[Outgoing]) -> None:
+        await taken.wait()
+        await send(records)
+
+    monkeypatch.setattr(stream.outbox, "send", slow)
+    bad = Kept(topics.CONSENTS, 0, 0, at("18:59"), b"p-1", b"no JSON")
+    first = asyncio.ensure_future(stream.gate.handle(Fetch("first", [bad], spans_of([bad]))))
+    waking = asyncio.ensure_future(Waker(stream.gate).run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    clock.go_on(HOUR)
+    taken.set()
+    await first
+    await for_a_while(waking)
+    assert stream.published(topics.RELEASED) == []
+    assert {one["code"] for one in stream.published(topics.DECISIONS)} == {"quiet_hours"}
+
+
+@pytest.mark.parametrize("woken", [False, True])
+async def test_a_release_whose_commit_was_not_answered_for_long_is_judged_again(
+    monkeypatch: pytest.MonkeyPatch,
+    woken: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY", 0.0)
+    clock = Clock("18:59")
+    stream = Stream(clock)
+    health = stream.parts.health
+    await stream.asked_at("03:00") if woken else await stream.service.judge("00:00", said("grant"))
+    commit = stream.service.ledger.commit
+
+    async def unanswered(changes: Sequence[Change]) -> Any:
+        monkeypatch.setattr(stream.service.ledger, "commit", commit)
+        await commit(changes)
+        clock.go_on(HOUR)
+        # Whoever watches the ledger finds that it is there again.
+        asyncio.get_running_loop().call_later(0.05, health.release, "ledger")
+        raise LedgerUnavailable("redis: could not commit")
+
+    monkeypatch.setattr(stream.service.ledger, "commit", unanswered)
+    if woken:
+        await stream.gate.wake(lambda: True)
+    else:
+        body = json.dumps(asked()[1]).encode()
+        record = Kept(topics.CANDIDATES, 0, 0, at("18:59"), b"p-1", body)
+        rest = await stream.gate.handle(Fetch("candidates", [record], spans_of([record])))
+        assert rest is not None
+        await rest
+    assert stream.published(topics.RELEASED) == []
+    assert {one["code"] for one in stream.published(topics.DECISIONS)} == {"quiet_hours"}
 
 
 async def test_fail_closed_waking_ends_as_soon_as_consents_are_behind(
@@ -120,10 +209,10 @@ async def test_fail_closed_waking_ends_as_soon_as_consents_are_behind(
         return await claim(until, limit)
 
     monkeypatch.setattr(stream.service.ledger, "claim", then_behind)
-    await stream.gate.wake(at("07:00"), lambda: True)
+    await stream.gate.wake(lambda: True)
     assert len(stream.published(topics.RELEASED)) == 500
     stream.late = None
-    await stream.gate.wake(at("07:00"), lambda: True)
+    await stream.gate.wake(lambda: True)
     assert len(stream.published(topics.RELEASED)) == 501
 
 

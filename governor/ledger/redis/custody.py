@@ -54,14 +54,21 @@ class Custody(Wire):
         async with self._asking("be founded"):
             await self._send([("HSETNX", self._trust, "epoch", secrets.token_hex(8))])
 
+    async def doubt(self) -> None:
+        """Let nobody take this ledger for whole until it is vouched for anew."""
+        async with self._asking("be doubted"):
+            await self._send([("HDEL", self._trust, "server")])
+
     async def vouch(self, trust: Trust, at: int, offsets: Mapping[str, Mapping[int, int]]) -> int:
         """Write that the ledger is whole at *at* (ms) on the server that runs, and what is applied.
 
-        Returns the counter, 0 when ledger or server are not those that *trust* tells of any more.
+        Returns the counter, 0 when ledger or server are not those that *trust* tells of any more,
+        or somebody doubts it since.
         """
         async with self._asking("be vouched for"):
             fields = write_trust(at, offsets)
-            call = _VOUCH.call([self._trust], [trust.epoch or "", trust.running, *fields])
+            known = [trust.epoch or "", trust.server or "", trust.running]
+            call = _VOUCH.call([self._trust], [*known, *fields])
             [counter] = await self._send([call])
             return int(counter)
 

@@ -15,6 +15,7 @@ from governor.ledger.redis.custody import Custody
 from governor.ledger.redis.wire import Command, Script
 
 _COMMIT = Script("commit.lua")
+_DOUBTED = "redis: this ledger has not been found whole yet"
 
 
 class HouseholdStore(Custody):
@@ -43,6 +44,7 @@ class HouseholdStore(Custody):
         ]
         if not calls:
             return []
+        self._must_be_open()
         async with self._asking("commit households"):
             return [mark > 0 for [mark] in await self._send(calls)]
 
@@ -51,10 +53,15 @@ class HouseholdStore(Custody):
         async for places in self._pages(self._homes):
             yield [place.decode()[len(self._homes) : -1] for place in places]
 
+    def _must_be_open(self) -> None:
+        """Refuse to write what was loaded before somebody has doubted this ledger."""
+        if self._guard is not None and self._guard.epoch is None:
+            raise LedgerUnavailable(_DOUBTED)
+
     def _must_be_whole(self, epoch: bytes | None) -> None:
         """Refuse what was read of a ledger of another *epoch* than the one that was looked at."""
         if self._guard is not None and epoch != (self._guard.epoch or "").encode():
-            raise LedgerUnavailable("redis: this ledger has not been found whole yet")
+            raise LedgerUnavailable(_DOUBTED)
 
     def _home(self, key: str) -> str:
         return f"{self._homes}{key}}}"

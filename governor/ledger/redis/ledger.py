@@ -67,6 +67,7 @@ class RedisLedger(HouseholdStore):
 
     async def commit(self, changes: Sequence[Change]) -> list[bool]:
         """Write each change whose `expected` version still stands; tell which were written."""
+        self._must_be_open()
         hints = [(one.key, one.standing.version, earliest_wake(one.standing)) for one in changes]
         rows = [
             (self._place(one.key), one.expected, self._recall.pack(one.key, one.standing))
@@ -84,6 +85,7 @@ class RedisLedger(HouseholdStore):
 
     async def commit_control(self, expected: int, state: ControlState) -> bool:
         """Write *state* if the version *expected* still stands."""
+        self._must_be_open()
         async with self._asking("commit the control"):
             marks = await self._write([(self._control, expected, packing.pack_control(state))])
             return marks == [1]

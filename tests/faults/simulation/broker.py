@@ -62,6 +62,9 @@ class SimOutbox:
         self._broker = broker
         self._faults = faults
 
+    async def ready(self) -> None:
+        """Be there at once."""
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Publish all records, or raise NotDeliveredError after some."""
         grouped: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)

@@ -84,7 +84,6 @@ class SimWorker:
                 moved=lambda: None,
             )
         )
-        self._now = now
 
     def start(self) -> None:
         """Start its tasks."""
@@ -226,7 +225,7 @@ class SimWorker:
             await asyncio.sleep(WAKE_EVERY)
             if not self.world.closing and not self.gate.closed():
                 self._waking = True
-                await self.gate.wake(self._now(), lambda: True)
+                await self.gate.wake(lambda: True)
                 self._waking = False
 
     async def _commit(self) -> None:
