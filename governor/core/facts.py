@@ -1,5 +1,6 @@
 """Write what is told about a person into their standing."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -44,20 +45,24 @@ class Applied(NamedTuple):
     note: str | None = None
 
 
-def apply(policy: Policy, standing: Standing, told: Told, alias: Alias) -> Applied:
+def apply(
+    policy: Policy, standing: Standing, told: Told, alias: Alias, *, settles: bool = True
+) -> Applied:
     """Return the standing with *told* in it; its version rises when anything changed.
 
-    *alias* turns a household's name into its pseudonym.
+    *alias* turns a household's name into its pseudonym. Told once more, because a worker died
+    before it had committed that, it changes nothing. Without *settles* feedback neither gives
+    a slot back nor takes one, and it is not kept that it had no effect.
     """
     fact = told.fact
     if isinstance(fact, model.ConsentChange):
         applied = Applied(_consent(policy, standing, fact), wakes=True)
     elif isinstance(fact, model.Feedback):
-        applied = _feedback(policy, standing, fact)
+        applied = _feedback(policy, standing, fact, told.record_at, settles=settles)
     elif isinstance(fact, model.Profile):
         applied = Applied(_profile(standing, fact, alias), wakes=True)
     elif isinstance(fact, model.Cancellation):
-        applied = Applied(_cancellation(standing, fact), wakes=True)
+        applied = Applied(cancelled(standing, fact, told.record_at), wakes=True)
     else:
         applied = Applied(_answer(standing, fact), wakes=True)
     if applied.standing is standing:
@@ -110,19 +115,39 @@ def _profile(standing: Standing, profile: model.Profile, alias: Alias) -> Standi
     return standing if known == standing.profile else replace(standing, profile=known)
 
 
-def _cancellation(standing: Standing, cancellation: model.Cancellation) -> Standing:
+def cancelled(
+    standing: Standing, cancellation: model.Cancellation, at: int, came_by: float = math.inf
+) -> Standing:
+    """Return the standing with a *cancellation* in it that came at *at* (ms).
+
+    One of a campaign takes back what waits and had come by *came_by* (ms). It is kept that it was
+    told: once more, it would take back what has come since.
+    """
     if cancellation.message is not None:
-        message = name64(cancellation.message)
-        if any(known.message == message for known in standing.cancelled):
-            return standing
-        taken = Cancelled(message, cancellation.at)
-        return replace(standing, cancelled=(*standing.cancelled, taken))
+        return _with_mark(standing, cancellation.message, cancellation.at)
     campaign = name64(cancellation.campaign or "")
+    told = f"{cancellation.id} {cancellation.campaign} {cancellation.at}"
+    marked = _with_mark(standing, told, at)
+    if marked is standing:
+        return standing
     waiting = tuple(
-        replace(one, cancelled=True) if one.campaign == campaign else one
-        for one in standing.waiting
+        replace(one, cancelled=True)
+        if one.campaign == campaign and one.received_at <= came_by
+        else one
+        for one in marked.waiting
     )
-    return standing if waiting == standing.waiting else replace(standing, waiting=waiting)
+    return replace(marked, waiting=waiting)
+
+
+def _has_mark(standing: Standing, name: str) -> bool:
+    mark = name64(name)
+    return any(known.message == mark for known in standing.cancelled)
+
+
+def _with_mark(standing: Standing, name: str, at: int) -> Standing:
+    if _has_mark(standing, name):
+        return standing
+    return replace(standing, cancelled=(*standing.cancelled, Cancelled(name64(name), at)))
 
 
 def _answer(standing: Standing, answer: model.ReviewAnswer) -> Standing:
@@ -141,17 +166,29 @@ def _answer(standing: Standing, answer: model.ReviewAnswer) -> Standing:
     return replace(standing, answers=(*standing.answers, first))
 
 
-def _feedback(policy: Policy, standing: Standing, feedback: model.Feedback) -> Applied:
+def _feedback(
+    policy: Policy, standing: Standing, feedback: model.Feedback, at: int, *, settles: bool
+) -> Applied:
     message = name64(feedback.message)
     entry = standing.released(message)
     waits = standing.waits(message)
     # What gathers is not judged yet, so what is said of it counts as of one never seen.
-    if entry is None and (standing.suppressed(message) or (waits and waits.attempt)):
-        return Applied(standing, wakes=False, note="not_released")
+    waited = entry is None and waits is not None and waits.attempt > 0
+    told = f"{_named(feedback)} {feedback.at}"
+    if waited or (entry is None and standing.suppressed(message)) or _has_mark(standing, told):
+        # Told once more when the message is released, it would give its slot back.
+        kept = _with_mark(standing, told, at) if waited and settles else standing
+        return Applied(kept, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))
     heard = _with_lesson(policy, heard, feedback)
-    told, note = (heard, "unknown_message") if entry is None else _settle(heard, entry, feedback)
-    return Applied(_with_refusal(policy, told, entry, feedback), wakes=True, note=note)
+    note: str | None = "unknown_message"
+    if entry is not None:
+        heard, note = _settle(heard, entry, feedback) if settles else (heard, "not_released")
+    return Applied(_with_refusal(policy, heard, entry, feedback), wakes=True, note=note)
+
+
+def _named(feedback: model.Feedback) -> str:
+    return f"{feedback.id} {feedback.message} {feedback.kind}"
 
 
 def _with_heard(standing: Standing, new: Heard) -> Standing:
@@ -168,7 +205,7 @@ def _with_lesson(policy: Policy, standing: Standing, feedback: model.Feedback) -
     if feedback.at < reset_at(standing):
         return standing
     kind, at = feedback.kind, feedback.at
-    mark = name64(f"{feedback.id} {feedback.message} {kind}")
+    mark = name64(_named(feedback))
     learned = learn(policy.intrusiveness, standing.learned, kind, at, mark)
     return standing if learned is standing.learned else replace(standing, learned=learned)
 

@@ -1,6 +1,5 @@
 """Write into a standing again what the topics tell of it; telling it twice changes nothing."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -142,33 +141,21 @@ def with_fact(
             others = replace(standing, log=tuple(one for one in standing.log if one is not entry))
             unseen = facts.apply(policy, others, told, alias).standing
             return standing if unseen is others else replace(unseen, log=standing.log)
+        # INVARIANT (never-above-a-cap): by its time it may have come before the release.
+        settles = entry is not None and told.record_at >= entry.at
+        return facts.apply(policy, standing, told, alias, settles=settles).standing
     if isinstance(fact, model.Cancellation) and fact.message is None:
         # What came later is not meant.
-        return with_campaign_cancelled(standing, name64(fact.campaign or ""), told.record_at)
+        taken = facts.cancelled(standing, fact, told.record_at, came_by=told.record_at)
+        return taken if taken is standing else replace(taken, version=standing.version + 1)
     return facts.apply(policy, standing, told, alias).standing
-
-
-def with_campaign_cancelled(standing: Standing, campaign: int, at: int) -> Standing:
-    """Return the standing with what of *campaign* waited at *at* (ms) taken back."""
-    return _with_each_waiting(
-        standing,
-        lambda one: (
-            replace(one, cancelled=True)
-            if one.campaign == campaign and one.received_at <= at
-            else one
-        ),
-    )
 
 
 def woken(standing: Standing, at: int) -> Standing:
     """Return the standing with all that waits to be looked at by *at* (ms)."""
-    return _with_each_waiting(
-        standing, lambda one: replace(one, wake_at=at) if one.wake_at > at else one
+    waiting = tuple(
+        replace(one, wake_at=at) if one.wake_at > at else one for one in standing.waiting
     )
-
-
-def _with_each_waiting(standing: Standing, change: Callable[[Waiting], Waiting]) -> Standing:
-    waiting = tuple(map(change, standing.waiting))
     if waiting == standing.waiting:
         return standing
     return replace(standing, version=standing.version + 1, waiting=waiting)

@@ -134,7 +134,11 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Cancelled(msgspec.Struct, frozen=True, gc=False):
-    """A message that the engine took back, whether or not it has arrived."""
+    """A message that the engine took back, whether or not it has arrived.
+
+    Or what else must have no effect when it is told once more: the name of a cancellation of a
+    campaign, or of feedback on a message that waited, stands for `message` then.
+    """
 
     message: int
     at: int

@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governor.codec.decode import decode_event
 from governor.core.consents import last_pause, objects, said, speaking_of, with_event
-from governor.core.standing import Consent, Profile, name64
+from governor.core.facts import apply
+from governor.core.incoming import Told
+from governor.core.standing import SENT, Consent, Profile, name64
 from tests.core.story import PERSON, Story, at, written
+from tests.service.arriving import CAP, NIGHTS
 
 
 def feedback(when: str, message: str, kind: str, **data: Any) -> tuple[str, dict[str, Any]]:
@@ -161,6 +165,48 @@ def test_a_cancellation_is_remembered_once() -> None:
         person.cancel(when, message="a")
     assert [one.message for one in person.standing.cancelled] == [name64("a")]
     assert person.standing.version == 1
+
+
+def test_a_cancelled_campaign_told_once_more_leaves_alone_what_has_come_since() -> None:
+    person = willing(quiet_hours=[NIGHTS])
+    person.candidate("02:00", "a", campaign="spring")
+    event = ("cancellation", {"id": "x", "person": PERSON, "campaign": "spring"})
+    event[1]["at"] = written("02:10")
+    assert person.happens("02:10", event) == ["a suppress cancelled"]
+    person.candidate("02:20", "b", campaign="spring")
+    assert person.happens("02:30", event) == []
+    assert person.run("06:00") == ["b release"]
+
+
+def test_a_cancelled_campaign_is_remembered_though_nothing_of_it_waited() -> None:
+    person = willing(quiet_hours=[NIGHTS])
+    first, second = (
+        ("cancellation", {"id": id, "person": PERSON, "campaign": "spring", "at": written("02:10")})
+        for id in ("x", "y")
+    )
+    assert person.happens("02:10", first) == []
+    person.candidate("02:20", "b", campaign="spring")
+    assert person.happens("02:30", first) == []
+    assert person.happens("02:40", second) == ["b suppress cancelled"]
+
+
+@pytest.mark.parametrize("kind", ["bounced", "failed"])
+def test_never_above_a_cap_what_was_told_before_a_release_gives_no_slot_back_told_once_more(
+    kind: str,
+) -> None:
+    person = willing(caps=[CAP], review={"rules": [{"id": "r"}]})
+    person.candidate("08:00", "a")
+    _, data = feedback("09:00", "a", kind)
+    told = decode_event("feedback", data, at("09:00"), person.policy)
+    assert isinstance(told, Told)
+    person.happens("09:00", ("feedback", data))
+    assert person.answer("10:00", "a", "approve") == ["a release"]
+    applied = apply(person.policy, person.standing, told, str)
+    assert applied.note == "not_released"
+    assert [one.settled for one in applied.standing.log] == [SENT]
+    later = ("feedback", {**data, "id": "g"})
+    person.happens("10:10", later)
+    assert person.notes[-1] == "refunded"
 
 
 # What is kept of many consent events says the same as all of them.

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from governor.codec.encode import encode_decision, released_headers
 from governor.codec.waiting import decode_waiting, encode_waiting
+from governor.core import model
+from governor.core.incoming import Told
 from governor.core.instant import HOUR, parse_instant
 from governor.core.resolution import Resolution
 from governor.core.restore import (
     entry_of,
     final_of,
-    with_campaign_cancelled,
+    with_fact,
     with_final,
     with_waiting,
     without_waiting,
@@ -26,6 +28,7 @@ from governor.core.restore import (
 )
 from governor.core.standing import (
     REFUNDED,
+    SENT,
     STRANGER,
     Answer,
     Entry,
@@ -36,7 +39,7 @@ from governor.core.standing import (
 )
 from governor.core.verdict import Outcome
 from tests.core.lives import SECTIONS, Life, steps
-from tests.core.story import Story, at
+from tests.core.story import Story, at, policy
 
 LIVES = st.tuples(SECTIONS, steps(most=30))
 replace = msgspec.structs.replace
@@ -229,13 +232,28 @@ def test_a_let_go_message_waits_no_more() -> None:
 
 
 def test_a_cancelled_campaign_takes_back_what_waited_then_and_nothing_later() -> None:
-    early, late = replace(WAITS, message=1), replace(WAITS, message=2, received_at=at("09:00"))
-    other = replace(WAITS, message=3, campaign=8)
+    early = replace(WAITS, message=1, campaign=name64("spring"))
+    late, other = replace(early, message=2, received_at=at("09:00")), replace(WAITS, message=3)
     standing = Standing(4, waiting=(early, late, other))
-    after = with_campaign_cancelled(standing, 7, at("08:30"))
+    written = {"id": "x", "person": "p", "at": "2026-05-05T08:30:00Z", "campaign": "spring"}
+    told = Told(model.Cancellation.model_validate(written), at("08:30"))
+    after = with_fact(standing, told, policy(), str, skew=0)
     assert [one.cancelled for one in after.waiting] == [True, False, False]
     assert after.version == 5
-    assert with_campaign_cancelled(after, 7, at("08:30")) is after
+    assert with_fact(after, told, policy(), str, skew=0) is after
+
+
+@pytest.mark.parametrize(("came", "settled"), [("07:59:58", SENT), ("08:00", REFUNDED)])
+def test_never_above_a_cap_what_may_have_come_before_a_release_gives_no_slot_back(
+    came: str, settled: int
+) -> None:
+    person = Story()
+    person.grant("00:00")
+    assert person.candidate("08:00", "a") == ["a release"]
+    bounce = {"id": "f", "message": "a", "person": "p-42", "at": "2026-05-05T07:00:00Z"}
+    told = Told(model.Feedback.model_validate({**bounce, "kind": "bounced"}), at(came))
+    after = with_fact(person.standing, told, person.policy, str, skew=5_000)
+    assert [one.settled for one in after.log] == [settled]
 
 
 def test_what_is_woken_is_looked_at_no_later() -> None:
