@@ -70,9 +70,10 @@ class Gate:
                 return self._governor.wake(now, tried=tried)
             return self._governor.wake(catch_up, catch_up=True)
 
-        async with self._waking:
-            more = True
-            while more:
+        more = True
+        while more:
+            # Others have a turn in between: a stop is not to wait for all that a morning lets go.
+            async with self._waking:
                 judgement = await self.retry(due, going_on)
                 if judgement is None:
                     return

@@ -24,7 +24,7 @@ from governor.stream.producer import Outgoing
 from governor.stream.publisher import Publisher
 from tests.core.story import at
 from tests.rebuild.kept import Kept
-from tests.service.arriving import NIGHTS, asked, said
+from tests.service.arriving import NIGHTS, asked, said, steered
 from tests.service.test_governor import Gate as Service
 from tests.stream.test_publisher import Written, publishing
 
@@ -114,6 +114,30 @@ async def test_fail_closed_nothing_that_waits_is_woken_by_a_clock_that_moves_as_
     await for_a_while(Waker(stream.gate).run())
     assert clock.readings > moves
     assert stream.outbox.records == []
+
+
+async def test_a_stop_does_not_wait_for_all_that_is_due_in_the_morning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Stream(Clock("07:00"), [f"p-{number}" for number in range(1_200)])
+    await stream.asked_at("03:00")
+    stop = json.dumps(steered("stop", "07:00")[1]).encode()
+    record = Kept(topics.CONTROL, 0, 0, at("07:00"), b"control", stop)
+    claim, told = stream.service.ledger.claim, list[asyncio.Future[Any]]()
+
+    async def then_told(until: int, limit: int) -> list[str]:
+        if not told:
+            fetch = Fetch("first", [record], spans_of([record]))
+            told.append(asyncio.ensure_future(stream.gate.handle(fetch)))
+            await asyncio.sleep(0)
+        return await claim(until, limit)
+
+    monkeypatch.setattr(stream.service.ledger, "claim", then_told)
+    await stream.gate.wake(lambda: True)
+    await asyncio.gather(*told)
+    assert len(stream.published(topics.RELEASED)) == 500
+    codes = [one["code"] for one in stream.published(topics.DECISIONS) if one["code"]]
+    assert codes == ["kill_switch"] * 700
 
 
 async def test_what_is_due_is_judged_as_of_now_though_the_ledger_was_away_for_long(
