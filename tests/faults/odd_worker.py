@@ -68,9 +68,11 @@ def _stumble(folder: Path) -> None:
 
     async def following(self: bootstrap._Worker) -> None:
         if not (folder / "stumble").exists():
-            await follow(self)
+            return await follow(self)
+        task = asyncio.ensure_future(follow(self))
         while not self._app.should_stop:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(_POLICY_EVERY / 10)
+        task.cancel()
         raise RuntimeError("the client is gone")
 
     bootstrap._Worker._follow_others = following  # type: ignore[method-assign]
