@@ -17,7 +17,7 @@ from governor.config.settings import Settings, SettingsInvalid
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
-from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
+from governor.ledger.keys import Pseudonyms, SealedError, Sealer, payload_keys
 from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
@@ -50,7 +50,8 @@ def run(settings: Settings) -> int:
 
     Raises PolicyInvalid, SettingsInvalid when it cannot listen where it should, BrokerUnavailable
     when Kafka is away or not fit at the start, and LedgerUnfit when Redis is not fit; a Redis that
-    is away, and whatever goes away later, holds the gate instead.
+    is away, and whatever goes away later, holds the gate instead. Raises SealedError when the
+    worker has ended because the keys that are set do not open what waits.
     """
     logs.configure(settings.log)
     for note in settings.notes:
@@ -203,7 +204,10 @@ class _Worker:
 
     def run(self) -> int:
         """Run until told to stop or until something breaks."""
-        return run_worker(self._app, self._needed())
+        code = run_worker(self._app, self._needed())
+        if isinstance(self._app.crash_reason, SealedError):
+            raise self._app.crash_reason
+        return code
 
     @contextlib.asynccontextmanager
     async def _needed(self) -> AsyncIterator[None]:
