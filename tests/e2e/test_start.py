@@ -47,6 +47,20 @@ def test_a_replay_without_a_prefix_ends_with_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("folder", "why"),
+    [("/proc/x", "no such file or directory"), ("taken", "file exists"), ("taken/x", "not a dir")],
+)
+def test_a_folder_that_cannot_be_made_ends_with_2_and_its_setting(
+    tmp_path: Path, folder: str, why: str
+) -> None:
+    (tmp_path / "taken").touch()
+    code, words = run(tmp_path, pseudonym_key=KEY, data=folder)
+    assert code == 2
+    assert words.startswith(f"GOVERNOR_DATA: cannot make the folder `{folder}`: {why}")
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("version: 1\ncategorys: {}\n", "policy.yaml:2"),
