@@ -17,7 +17,7 @@ from governor.config.settings import Settings, SettingsInvalid
 from governor.core.instant import SECOND
 from governor.core.policy import Policy
 from governor.health import Health
-from governor.ledger.keys import Pseudonyms, Sealer, payload_keys
+from governor.ledger.keys import Pseudonyms, SealedError, Sealer, payload_keys
 from governor.ledger.protocol import LedgerUnavailable, LedgerUnfit
 from governor.ledger.redis import Guard, RedisLedger
 from governor.metrics import Metrics
@@ -48,15 +48,17 @@ _ANSWER_WITHIN = 5.0
 def run(settings: Settings) -> int:
     """Run the worker to its end and return the exit code.
 
-    Raises PolicyInvalid, SettingsInvalid when it cannot listen where it should, BrokerUnavailable
-    when Kafka is away or not fit at the start, and LedgerUnfit when Redis is not fit; a Redis that
-    is away, and whatever goes away later, holds the gate instead.
+    Raises PolicyInvalid, SettingsInvalid when it cannot listen or write where it should,
+    BrokerUnavailable when Kafka is away or not fit at the start, and LedgerUnfit when Redis is not
+    fit; a Redis that is away, and whatever goes away later, holds the gate instead. Raises
+    SealedError when the worker has ended because the keys that are set do not open what waits.
     """
     logs.configure(settings.log)
     for note in settings.notes:
         log.warning("%s", note)
     seen = stamp(settings.policy)
     policy = load_policy(settings.policy)
+    _ready_folder(settings)
     most = _ready_broker(settings, policy)
     asyncio.run(_ready_ledger(settings))
     _ready_address(settings)
@@ -93,6 +95,15 @@ async def _ready_ledger(settings: Settings) -> None:
         log.warning("the worker starts and holds until its ledger answers: %s", error)
     finally:
         await ledger.close()
+
+
+def _ready_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or "it cannot be had").lower()
+        words = f"GOVERNOR_DATA: cannot make the folder `{settings.data}`: {why}"
+        raise SettingsInvalid([words]) from None
 
 
 def _ready_address(settings: Settings) -> None:
@@ -203,7 +214,10 @@ class _Worker:
 
     def run(self) -> int:
         """Run until told to stop or until something breaks."""
-        return run_worker(self._app, self._needed())
+        code = run_worker(self._app, self._needed())
+        if isinstance(self._app.crash_reason, SealedError):
+            raise self._app.crash_reason
+        return code
 
     @contextlib.asynccontextmanager
     async def _needed(self) -> AsyncIterator[None]:

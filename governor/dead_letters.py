@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from typing import Final, get_args
 
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from governor.broker import producing, records, visit
+from governor.codec.rejected import Reason
 from governor.config.settings import Settings
 from governor.config.topics import DEAD_LETTERS, INPUTS
 from governor.core.instant import format_instant
@@ -14,7 +16,10 @@ from governor.ledger.keys import Pseudonyms
 
 _ADDED = "dlq_"
 _LONGEST_NUMBER = 20
+_UNKNOWN = "unknown"
 RETRIED = "dlq_retried_at"
+REASONS: Final[tuple[str, ...]] = (*get_args(Reason), _UNKNOWN)
+"""What a letter's reason can be; `unknown` where it was put there by somebody else."""
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -119,8 +124,8 @@ def _letter(record: ConsumerRecord, names: Pseudonyms | None) -> Letter:
     return Letter(
         partition=record.partition,
         offset=record.offset,
-        reason=headers.get("dlq_reason") or "unknown",
-        topic=headers.get("dlq_topic") or "unknown",
+        reason=headers.get("dlq_reason") or _UNKNOWN,
+        topic=headers.get("dlq_topic") or _UNKNOWN,
         from_partition=_number(headers.get("dlq_partition")),
         from_offset=_number(headers.get("dlq_offset")),
         at=headers.get("dlq_at") or format_instant(record.timestamp),

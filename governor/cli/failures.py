@@ -49,11 +49,14 @@ def failure(error: Exception) -> Failed:
     from governor.config import PolicyInvalid
     from governor.config.settings import SettingsInvalid
     from governor.convert import InputInvalid
+    from governor.ledger.keys import SealedError
     from governor.ledger.protocol import LedgerUnavailable
     from governor.simulate import EventsInvalid
 
     if isinstance(error, SettingsInvalid):
         return Failed(error.problems, USAGE)
+    if isinstance(error, SealedError):
+        return Failed(str(error), USAGE)
     if isinstance(error, PolicyInvalid | InputInvalid):
         return Failed(map(str, error.defects), INVALID)
     if isinstance(error, EventsInvalid):

@@ -63,9 +63,24 @@ def _spans(
     return spans
 
 
+def _reasons(
+    context: click.Context, option: click.Parameter, written: tuple[str, ...]
+) -> tuple[str, ...]:
+    from governor.dead_letters import REASONS
+
+    for one in written:
+        if one not in REASONS:
+            known = ", ".join(f"`{reason}`" for reason in REASONS)
+            text = f"`{one}` is no reason, there are {known}"
+            raise click.BadParameter(text, context, option)
+    return written
+
+
 def _choosing(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--reason", multiple=True, help="Only letters with this reason."),
+        click.option(
+            "--reason", multiple=True, callback=_reasons, help="Only letters with this reason."
+        ),
         click.option("--limit", type=click.IntRange(1), help="At most so many."),
         click.option("--offsets", callback=_spans, help="Only these: 0:17,1:3-9."),
     ):

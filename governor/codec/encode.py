@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from governor.codec.unwrap import Headers
 from governor.core.instant import SECOND, format_instant, format_second
-from governor.core.model import Variant
+from governor.core.model import Candidate, Variant
 from governor.core.resolution import Handover, Resolution
 from governor.core.standing import Entry
 from governor.core.verdict import OUTCOME_NAMES, Finding, Score
@@ -16,7 +16,10 @@ from governor.core.verdict import OUTCOME_NAMES, Finding, Score
 _encode = msgspec.json.Encoder().encode
 _JUDGED = ("uses", "techniques", "ai_generated")
 _OF_THE_VARIANT = ("channel", "content", *_JUDGED)
-_STAYS_BEHIND = frozenset(Variant.__struct_fields__) - set(_OF_THE_VARIANT)
+# What a variant calls by a name of the candidate would be read as the candidate's own.
+_STAYS_BEHIND = frozenset((*Candidate.__struct_fields__, *Variant.__struct_fields__)) - set(
+    _OF_THE_VARIANT
+)
 _MOST_REMEMBERED = 4_096
 
 RELEASED_TYPE, DECIDED_TYPE = b"outreach.released.v1", b"outreach.decided.v1"

@@ -96,12 +96,12 @@ class Conversion:
         self.tally.consents, self.tally.profiles = counts["consent"], counts["profile"]
 
     def _read_log(self, table: Table) -> None:
-        for row, cells in table.rows(self._reader.columns):
+        for row, line, cells in table.rows(self._reader.columns):
             self.tally.rows = row
             try:
                 record = self._reader.read(cells)
             except ValueError as error:
-                self._defects.append(table.defect(row, str(error)))
+                self._defects.append(table.defect(line, str(error)))
             else:
                 self._add(row, record)
         self.tally.people = len(self._first)
@@ -126,7 +126,7 @@ class Conversion:
     def _read_people(self, people: People, folders: tuple[Path, ...]) -> None:
         table = Table(_found(people.file, folders), people.columns)
         before = self._map.assume.consent.before if self._map.assume else 0
-        for row, cells in table.rows(people.named):
+        for row, line, cells in table.rows(people.named):
             try:
                 who = person(cells[0])
                 if who not in self._first:
@@ -135,7 +135,7 @@ class Conversion:
                 if people.created is not None:
                     at = self._reader.time(people.created, cells[-1])
             except ValueError as error:
-                self._defects.append(table.defect(row, str(error)))
+                self._defects.append(table.defect(line, str(error)))
             else:
                 self._items.append((at, 0, row, 0, _PROFILE, who, tuple(cells[1:])))
 

@@ -1,4 +1,4 @@
-"""A CSV file as rows of text, with the number of each row and a reason where one cannot be read."""
+"""A CSV file as rows of text, with the line of each and a reason where one cannot be read."""
 
 import csv
 import gzip
@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from governor.config.defects import Defect
 from governor.core.policy.values import suggestion
@@ -22,7 +22,7 @@ _MOST_TIMES = 200
 
 
 class InputInvalid(Exception):
-    """An input that cannot be used, with what is wrong and where; the place is a row of a CSV."""
+    """An input that cannot be used, with what is wrong and where, in a CSV the line of the file."""
 
     def __init__(self, defects: Iterable[Defect]) -> None:
         """Keep the first defects in the order of their files and places."""
@@ -60,6 +60,14 @@ def _bounded(text: io.TextIOBase) -> Iterator[str]:
         yield line
 
 
+class Row(NamedTuple):
+    """Cells of a row: the `number` of the row, and the `line` of the file on which it ends."""
+
+    number: int
+    line: int
+    cells: list[str]
+
+
 class Table:
     """The rows of a CSV or CSV.gz, a byte-order mark passed over.
 
@@ -72,41 +80,49 @@ class Table:
         self.path = path
         self._columns = columns
 
-    def rows(self, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield number and *wanted* cells of each row, blank lines passed over.
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        """Yield the *wanted* cells of each row, blank lines passed over.
 
         Raises InputInvalid for a file that cannot be read on, and for a row of another width.
         """
-        number = 0
         try:
             with self._open() as text:
-                lines = (line for line in csv.reader(_bounded(text), strict=True) if line)
-                header = self._header(lines)
-                picks = [header.index(name) for name in self._known(wanted, header)]
-                width, exact = len(header), self._columns is None
-                for number, line in enumerate(lines, 1):
-                    if len(line) < width or (exact and len(line) > width):
-                        raise self.invalid(number, f"has {len(line)} cells, expected {width}")
-                    yield number, [line[pick] for pick in picks]
-        except UnicodeDecodeError:
-            raise self.invalid(number + 1, "is no UTF-8 text, or a row soon after") from None
-        except _TooLargeError as error:
-            raise self.invalid(number + 1, str(error)) from None
-        except csv.Error as error:
-            raise self.invalid(number + 1, f"is no CSV: {error}") from None
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise self.invalid(number + 1, "ends in the middle of its compressed data") from None
+                yield from self._read(text, wanted)
         except OSError as error:
             reason = (error.strerror or "it is away").lower()
             raise self.invalid(0, f"cannot be read: {reason}") from None
 
-    def defect(self, row: int, message: str) -> Defect:
-        """Say what is wrong with a row, 0 for the whole file."""
-        return Defect(str(self.path), row, message)
+    def _read(self, text: io.TextIOBase, wanted: Sequence[str]) -> Iterator[Row]:
+        reader = csv.reader(_bounded(text), strict=True)
+        try:
+            filled = (cells for cells in reader if cells)
+            header = self._header(filled)
+            picks = [header.index(name) for name in self._known(wanted, header)]
+            width, exact = len(header), self._columns is None
+            for number, cells in enumerate(filled, 1):
+                if len(cells) < width or (exact and len(cells) > width):
+                    words = f"has {len(cells)} cells, expected {width}"
+                    raise self.invalid(reader.line_num, words)
+                yield Row(number, reader.line_num, [cells[pick] for pick in picks])
+        except csv.Error as error:
+            raise self.invalid(reader.line_num, f"is no CSV: {error}") from None
+        # A line that could not be had is not counted yet.
+        except UnicodeDecodeError:
+            words = "is no UTF-8 text, or a row soon after"
+            raise self.invalid(reader.line_num + 1, words) from None
+        except _TooLargeError as error:
+            raise self.invalid(reader.line_num + 1, str(error)) from None
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            words = "ends in the middle of its compressed data"
+            raise self.invalid(reader.line_num + 1, words) from None
 
-    def invalid(self, row: int, message: str) -> InputInvalid:
-        """Build the error of a row that ends the reading."""
-        return InputInvalid([self.defect(row, message)])
+    def defect(self, line: int, message: str) -> Defect:
+        """Say what is wrong with a line, 0 for the whole file."""
+        return Defect(str(self.path), line, message)
+
+    def invalid(self, line: int, message: str) -> InputInvalid:
+        """Build the error of a line that ends the reading."""
+        return InputInvalid([self.defect(line, message)])
 
     @contextmanager
     def _open(self) -> Iterator[io.TextIOBase]:

@@ -17,6 +17,7 @@ from governor.core import model
 KEY_BYTES = 32
 DERIVED = "derived"
 
+_PAYLOAD_KEYS, _PSEUDONYM_KEY = "GOVERNOR_PAYLOAD_KEYS", "GOVERNOR_PSEUDONYM_KEY"
 _NONCE_BYTES = 12
 _REMEMBERED = 131_072
 _PUBLIC_KEY = b"governor decision ids without a key"
@@ -25,7 +26,10 @@ _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 class SealedError(ValueError):
-    """What was sealed cannot be opened: the key is gone, or it was altered or moved."""
+    """What was sealed cannot be opened: the key is gone, or it was altered or moved.
+
+    Its words begin with the setting that holds the key.
+    """
 
 
 class Pseudonyms:
@@ -81,19 +85,21 @@ class Sealer:
         """Return what was sealed with *context*; raise SealedError when that is not possible."""
         end = 1 + sealed[0] if sealed else 0
         head, nonce, rest = sealed[:end], sealed[end : end + _NONCE_BYTES], sealed[end:]
-        cipher = self._ciphers.get(head[1:].decode(errors="replace"))
+        key = head[1:].decode(errors="replace")
+        cipher = self._ciphers.get(key)
         if cipher is None:
             names = ", ".join(f"`{name}`" for name in self._ciphers)
             raise SealedError(
-                f"sealed with the key `{head[1:].decode(errors='replace')}`, which is none of"
-                f" {names}; put it back into GOVERNOR_PAYLOAD_KEYS until nothing of it waits"
+                f"{_PAYLOAD_KEYS}: what waits was sealed with the key `{key}`, which is none of"
+                f" {names}; put it back until nothing of it waits"
             )
         try:
             return cipher.decrypt(nonce, rest[_NONCE_BYTES:], head + context)
         except (InvalidTag, ValueError) as error:
+            setting = _PSEUDONYM_KEY if key == DERIVED else _PAYLOAD_KEYS
             raise SealedError(
-                f"sealed with the key `{head[1:].decode()}`, but it does not open: the key is"
-                " another one now, or the body was altered or put in another place"
+                f"{setting}: what waits was sealed with the key `{key}`, but it does not open: the"
+                " key is another one now, or the body was altered or put in another place"
             ) from error
 
 

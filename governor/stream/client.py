@@ -1,14 +1,15 @@
 """The Kafka client in its own thread: fetching, seeking and asking for offsets."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import UnsupportedCodecError
+from aiokafka.errors import ConsumerStoppedError, UnsupportedCodecError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
+from mode.utils.futures import maybe_set_exception
 
 from governor.stream.assignment import Seen
 from governor.stream.fetch import Partition, Record
@@ -23,6 +24,10 @@ class ClientThread(AIOKafkaConsumerThread):
 
     _method_queue: MethodQueue | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked: set[asyncio.Future[Any]] = set()
+
     @property
     def method_queue(self) -> MethodQueue:
         """The calls into the thread: enough at a time that a slow one never holds up a commit."""
@@ -31,6 +36,38 @@ class ClientThread(AIOKafkaConsumerThread):
                 num_workers=8, loop=self.thread_loop, beacon=self.beacon
             )
         return self._method_queue
+
+    async def call_thread(self, fun: Callable[..., Awaitable[Any]], *args: Any, **kw: Any) -> Any:
+        """Call *fun* in the thread; raise ConsumerStoppedError when that ends without an answer.
+
+        After a crash the thread ends before the worker does, and mode leaves alone whoever has
+        asked it for something: the worker would wait until it is ended by force.
+        """
+        if self._shutdown.is_set():
+            raise ConsumerStoppedError
+        answer = self.parent_loop.create_future()
+        self._asked.add(answer)
+        try:
+            await self.method_queue.call(answer, fun, *args, **kw)
+            return await answer
+        finally:
+            self._asked.discard(answer)
+
+    async def commit(self, offsets: Mapping[Any, int]) -> bool:
+        """Commit; False also when the thread ends before it is done."""
+        try:
+            return bool(await super().commit(offsets))
+        except ConsumerStoppedError:
+            return False
+
+    def set_shutdown(self) -> None:
+        """Say that the thread has ended, also to those who wait for its answer."""
+        super().set_shutdown()
+        self.parent_loop.call_soon_threadsafe(self._answer_no_more)
+
+    def _answer_no_more(self) -> None:
+        for answer in self._asked:
+            maybe_set_exception(answer, ConsumerStoppedError())
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         repair_client()

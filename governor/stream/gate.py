@@ -95,9 +95,11 @@ class Gate:
             limit = self._parts.bad_limit
             if limit and self._bad_in_a_row > limit:
                 last = intake.letters[-1]
+                at = f"{last.record.topic}/{last.record.partition} at {last.record.offset}"
                 raise NothingButBadRecords(
                     f"{self._bad_in_a_row} records in a row are unusable, the last one "
-                    f"`{last.reason}`: {last.detail}; nothing is let go"
+                    f"`{last.reason}` of {at}: {last.detail}; nothing is let go: repair what "
+                    "produces them, or put them all aside with `GOVERNOR_DEAD_LETTER_LIMIT=0`"
                 )
         return intake
 

@@ -125,8 +125,15 @@ def limit_client_logs() -> None:
 class LastResort(threading.Thread):
     """Ends the process when it was told to stop and does not come to an end."""
 
-    def __init__(self, stopping: Callable[[], bool], within: float) -> None:
+    def __init__(
+        self,
+        stopping: Callable[[], bool],
+        within: float,
+        why: Callable[[], BaseException | None],
+    ) -> None:
+        """End what is *stopping* for *within* seconds; *why* is what crashed it, if anything."""
         super().__init__(name="last-resort", daemon=True)
+        self._why = why
         self._stopping = stopping
         self._within = within
         self._over = threading.Event()
@@ -137,7 +144,10 @@ class LastResort(threading.Thread):
             if self._over.wait(0.5):
                 return
         if not self._over.wait(self._within):
-            log.critical("the worker did not stop within %.0f s and is ended", self._within)
+            reason = self._why()
+            after = "" if reason is None else f" after {reason!r}"
+            words = "the worker did not stop within %.0f s%s and is ended"
+            log.critical(words, self._within, after)
             logging.shutdown()
             os._exit(1)
 

@@ -169,7 +169,9 @@ def run_worker(app: faust.App, needed: AbstractAsyncContextManager[Any] | None =
         redirect_stdouts=False,
     )
     worker.spinner = None
-    last_resort = LastResort(lambda: bool(worker.should_stop), settings.stop_within)
+    last_resort = LastResort(
+        lambda: bool(worker.should_stop), settings.stop_within, lambda: worker.crash_reason
+    )
     last_resort.start()
     collect_rarely()
     try:

@@ -239,14 +239,14 @@ def test_a_row_can_have_one_contact_for_each_of_its_dates() -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("p-1,yesterday,sent,c", "log.csv:1: at: `yesterday` is no time as the map describes it"),
-        ("p-1,,sent,c", "log.csv:1: at: is empty"),
-        (",2026-05-05,sent,", "log.csv:1: names no person"),
-        ("p-1,2026-05-05,sent", "log.csv:1: has 3 cells, expected 4"),
-        ("p-1,2026-05-05,sent,a,b", "log.csv:1: has 5 cells, expected 4"),
-        (f"{'p' * 257},2026-05-05,sent,", "log.csv:1: the person is longer than 256 bytes"),
-        ('p-1,2026-05-05,"sent,', "log.csv:1: is no CSV: "),
-        ("p-1,2026-05-05,sent,", "log.csv:1: campaign: is missing"),
+        ("p-1,yesterday,sent,c", "log.csv:2: at: `yesterday` is no time as the map describes it"),
+        ("p-1,,sent,c", "log.csv:2: at: is empty"),
+        (",2026-05-05,sent,", "log.csv:2: names no person"),
+        ("p-1,2026-05-05,sent", "log.csv:2: has 3 cells, expected 4"),
+        ("p-1,2026-05-05,sent,a,b", "log.csv:2: has 5 cells, expected 4"),
+        (f"{'p' * 257},2026-05-05,sent,", "log.csv:2: the person is longer than 256 bytes"),
+        ('p-1,2026-05-05,"sent,', "log.csv:2: is no CSV: "),
+        ("p-1,2026-05-05,sent,", "log.csv:2: campaign: is missing"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_with_the_reason(row: str, says: str) -> None:
@@ -255,17 +255,32 @@ def test_a_row_that_cannot_be_read_is_named_with_the_reason(row: str, says: str)
     assert told.startswith(says)
 
 
+def test_a_row_is_named_by_the_line_on_which_it_ends() -> None:
+    text = 'who,at,what,note\n\np-1,2026-05-05,sent,"one\ntwo"\np-1,never,sent,c\n'
+    [told] = refused(MAP, text)
+    assert told.startswith("log.csv:5: at: `never`")
+    [told] = refused(MAP, text.replace("never", "2026-05-05") + 'p-1,2026-05-05,sent,"a\nb')
+    assert told.startswith("log.csv:7: is no CSV: ")
+
+
+def test_a_person_that_cannot_be_read_is_named_by_the_line_too() -> None:
+    Path("people.csv").write_text('id,name\np-1,"a\nb"\n,c\n')
+    people = "people: {file: people.csv, person: id}\n"
+    [told] = refused(MAP + people)
+    assert told == "people.csv:4: names no person"
+
+
 def test_all_bad_rows_are_told_at_once_up_to_a_number() -> None:
     log = "who,at,what,note\n" + "p-1,bad,sent,\n" * 30
     told = refused(log=log)
-    assert told[0].startswith("log.csv:1: ")
-    assert told[19].startswith("log.csv:20: ")
+    assert told[0].startswith("log.csv:2: ")
+    assert told[19].startswith("log.csv:21: ")
     assert told[20:] == ["log.csv: and 10 more like these"]
 
 
 def test_a_time_without_a_zone_asks_for_one() -> None:
     [told] = refused(MAP.replace(", zone: UTC", ""), LOG.partition("p-1")[0])
-    assert told == "log.csv:1: at: has no zone, name one in the map with `time.zone`"
+    assert told == "log.csv:2: at: has no zone, name one in the map with `time.zone`"
 
 
 def test_a_column_that_is_not_there_is_told_with_a_near_one() -> None:

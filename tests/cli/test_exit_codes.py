@@ -63,6 +63,8 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         (["simulate", "--events", "e", "--report", "x/r.html"], "is no file in a folder"),
         (["convert", "--log", "x.csv"], "Missing option '--map'"),
         (["dead-letters", "list", "--offsets", "7"], "`7` is no place"),
+        (["dead-letters", "list", "--reason", "bogus"], "`bogus` is no reason, there are `undec"),
+        (["dead-letters", "retry", "--reason", "Invalid"], "`Invalid` is no reason, there are"),
         (["topics", "create", "--partitions", "0"], "0 is not in the range"),
     ],
 )

@@ -216,6 +216,17 @@ def test_fields_of_a_newer_engine_pass_through_and_take_no_others_place() -> Non
     assert released["content"] == "of the whole"
 
 
+def test_a_variants_field_is_never_taken_for_one_that_the_candidate_did_not_carry() -> None:
+    own = ("topic", "household", "priority", "value", "not_before", "expires_at", "model")
+    odd = dict.fromkeys((*own, "address_hash", "payload", "variants"), "of the variant")
+    raw = {name: SHORT[name] for name in SHORT if name not in ("channel", "content", *odd)}
+    released = released_of(
+        raw | {"variants": [{"id": "a", "channel": "email", "tone": "x", **odd}]}
+    )
+    assert released["tone"] == "x"
+    assert [name for name in odd if name in released] == []
+
+
 def test_nothing_of_a_refused_variant_reaches_the_sender() -> None:
     raw = json.loads(json.dumps(CANDIDATE))
     raw["variants"][0] |= {"tone": "secret", "content": "secret", "justification": "secret"}

@@ -180,7 +180,7 @@ def test_nothing_but_bad_records_stops_the_worker_and_nothing_is_lost(stage: Sta
         stage.send(topics.CANDIDATES, b"{%d" % number, key=name)
     stage.flush()
     worker = stage.worker(dead_letter_limit="50")
-    assert worker.wait() != 0
+    assert worker.wait() == 1
     assert "in a row are unusable" in worker.words.splitlines()[-1]
     published = len(stage.letters(lambda out: True))
     assert sum(end - at for at, end in stage.uncommitted().values()) >= len(bad) - published
@@ -191,6 +191,29 @@ def test_nothing_but_bad_records_stops_the_worker_and_nothing_is_lost(stage: Sta
     stage.tell(topics.CONSENTS, consent(person))
     stage.tell(topics.CANDIDATES, candidate(person, "m-1"))
     assert stage.final(person, "m-1")["outcome"] == "release"
+
+
+def test_a_worker_that_has_judged_before_ends_at_once_and_its_last_words_say_why(
+    stage: Stage,
+) -> None:
+    worker = stage.worker(dead_letter_limit="3").wait_until_ready()
+    [person] = people("before", 1)
+    stage.tell(topics.CANDIDATES, candidate(person, "m-1"))
+    stage.final(person, "m-1")
+    # One by one: the first are applied and not yet committed when the limit is reached.
+    for _ in range(10):
+        stage.send(topics.CANDIDATES, b"{", key=person)
+        stage.flush()
+    assert worker.wait() == 1
+    last = worker.words.splitlines()[-1]
+    for words in (
+        # Other words tell that it was ended by force.
+        "the worker ends: ",
+        "records in a row are unusable, the last one `undecodable`",
+        f"{stage.prefix}{topics.CANDIDATES}/",
+        "GOVERNOR_DEAD_LETTER_LIMIT",
+    ):
+        assert words in last
 
 
 def test_good_records_between_bad_ones_keep_the_worker_going(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from governor.config import topics
 from governor.config.settings import Settings
 from governor.topics import look
-from tests.e2e.kit import KEY, Stage
+from tests.e2e.kit import KEY, Stage, people
+from tests.e2e.values import candidate, consent, moment
 from tests.e2e.worker import ROOT, RUN
 from tests.faults.broker_faults import delete
 from tests.servers.process import free_port
@@ -42,6 +44,20 @@ def test_a_replay_without_a_prefix_ends_with_2(tmp_path: Path) -> None:
     code, words = run(tmp_path, clock="record", pseudonym_key=KEY)
     assert code == 2
     assert "GOVERNOR_TOPIC_PREFIX" in words
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("/proc/x", "no such file or directory"), ("taken", "file exists"), ("taken/x", "not a dir")],
+)
+def test_a_folder_that_cannot_be_made_ends_with_2_and_its_setting(
+    tmp_path: Path, folder: str, why: str
+) -> None:
+    (tmp_path / "taken").touch()
+    code, words = run(tmp_path, pseudonym_key=KEY, data=folder)
+    assert code == 2
+    assert words.startswith(f"GOVERNOR_DATA: cannot make the folder `{folder}`: {why}")
+    assert "Traceback" not in words
 
 
 @pytest.mark.parametrize(
@@ -93,6 +109,24 @@ def test_an_address_that_is_taken_ends_with_2_and_its_setting(stage: Stage) -> N
         assert worker.wait() == 2
     assert f"GOVERNOR_METRICS: cannot listen on `{address}`: address already in use" in worker.words
     assert "Traceback" not in worker.words
+
+
+@pytest.mark.parametrize("now", ["b:{other}", "b:{other},a:{other}"], ids=["missing", "wrong"])
+def test_a_key_that_no_longer_opens_what_waits_ends_with_2_and_its_setting(
+    stage: Stage, now: str
+) -> None:
+    first, other = (base64.b64encode(bytes([byte]) * 32).decode() for byte in b"ab")
+    worker = stage.worker(payload_keys=f"a:{first}").wait_until_ready()
+    [person] = people("sealed", 1)
+    stage.tell(topics.CONSENTS, consent(person))
+    stage.tell(topics.CANDIDATES, candidate(person, "m-1", not_before=moment(3600)))
+    assert stage.decision(person, "m-1")["outcome"] == "defer"
+    assert worker.stop() == 0
+    changed = stage.worker(payload_keys=now.format(other=other)).wait_until_ready()
+    stage.tell(topics.CONSENTS, consent(person))
+    assert changed.wait() == 2
+    last = changed.words.splitlines()[-1]
+    assert last.startswith("GOVERNOR_PAYLOAD_KEYS: what waits was sealed with the key `a`")
 
 
 def test_a_worker_that_is_told_to_stop_ends_with_0_and_has_committed(stage: Stage) -> None:

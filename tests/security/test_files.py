@@ -112,7 +112,7 @@ def test_a_line_without_end_takes_bounded_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert result.exit_code == 3
-    assert "l.csv.gz:2: has a line of more than 16 MiB" in result.stderr
+    assert "l.csv.gz:3: has a line of more than 16 MiB" in result.stderr
     assert peak < 96 << 20
 
 

@@ -164,6 +164,15 @@ def test_a_worker_that_applies_nothing_although_it_could_ends_itself(bench: Benc
     assert "no progress although" in bench.log(0)
 
 
+def test_a_worker_that_crashes_and_does_not_end_says_what_crashed_it(bench: Bench) -> None:
+    bench.send("candidates", ["poison"])
+    bench.flush()
+    worker = bench.start(poison="poison", linger=True, settings={"stop_within": 1.0})
+    assert worker.wait(25) == 1
+    last = bench.log(0).splitlines()[-1]
+    assert "did not stop within 1 s after ValueError('poison poison')" in last
+
+
 def test_a_worker_that_is_given_no_partitions_in_time_ends_itself(bench: Bench) -> None:
     worker = bench.start(settings={"first_assignment_within": 0.1})
     assert worker.wait(60) != 0

@@ -33,6 +33,7 @@ class Journal:
         self._delay: float = given.get("delay", 0.0)
         self._publishing: float = given.get("publishing", 0.0)
         self._hold: str | None = given.get("hold")
+        self._linger: bool = given.get("linger", False)
 
     async def handle(self, fetch: Fetch) -> Awaitable[None] | None:
         began = time.time()
@@ -64,6 +65,8 @@ class Journal:
         task = asyncio.ensure_future(self._report(app))
         yield
         task.cancel()
+        if self._linger:
+            await asyncio.Event().wait()
 
     async def _report(self, app: faust.App) -> None:
         path = self.path.with_suffix(".progress")

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import BeforeValidator, ConfigDict, Field, RootModel
+from pydantic_core import PydanticKnownError
 
 from governor.core.instant import DAY, HOUR
 from governor.core.policy.checks import RULES, flaws_between
@@ -171,10 +172,19 @@ class Modes(RootModel[Mapping[str, Literal["enforce", "shadow"]]]):
         return not modes or modes.get(f"{rule}.{id}", modes.get(rule, "enforce")) == "enforce"
 
 
+def _whole(written: Any) -> Any:
+    # For the literal both are equal to 1.
+    if isinstance(written, bool | float):
+        raise PydanticKnownError("int_type")
+    return written
+
+
 class Policy(Section):
     """All that ops decide: what may be said to whom, how often, when and on which ground."""
 
-    version: Literal[1] = Field(description="The version of this file's form: 1.")
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = Field(
+        description="The version of this file's form: 1."
+    )
     presets: Annotated[tuple[Id, ...], Field(strict=False)] = Field(
         default=(),
         description="Ready-made rules of a law or a mailbox provider, as `eu-gdpr`. Default: none.",
