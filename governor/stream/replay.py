@@ -18,7 +18,8 @@ class Replay:
     """Judges merged records, each at its own time, and in between what falls due.
 
     INVARIANT (simulated-is-real): one person's records, and what waits of that person, are judged
-    in the order and at the moments in which a simulation of the same records judges them.
+    in the order and at the moments in which a simulation of the same records judges them, and
+    where the policy counts by household so is everybody's.
     """
 
     def __init__(self, parts: Parts, gate: Gate) -> None:
