@@ -2,14 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from governor.core import model
 from governor.core.incoming import Incoming, Told
 from governor.core.resolution import Handover, Resolution
-from governor.core.setting import Taken
+from governor.core.setting import Taken, Turn
+from governor.core.standing import Scope
+from governor.ledger.keys import Pseudonyms
 
 Tried = frozenset[int]
 """When (ms) the same was tried before and not answered."""
@@ -49,3 +51,35 @@ class Judgement(msgspec.Struct):
         self.rejected += taken.rejected
         self.notes += taken.notes
         self.handovers += [taken.handover] if taken.handover else []
+
+
+def turns_of(
+    arrivals: Arrivals,
+    now: int,
+    names: Pseudonyms,
+    covered: tuple[Scope, ...] = (),
+    swept: Iterable[str] = (),
+) -> list[Turn]:
+    """Return one turn at *now* (ms) for each person who is told of, asked for, due or *swept*."""
+    told: dict[str, list[Told]] = defaultdict(list)
+    fresh: dict[str, list[Incoming]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
+    for one in arrivals.told:
+        told[names.of_fact(one.fact)].append(one)
+    for place, incoming in enumerate(arrivals.fresh):
+        key = names.of(incoming.candidate.person)
+        fresh[key].append(incoming)
+        places[key].append(place)
+    # Whoever has a turn has what is due judged in it, before what is fresh takes its slot.
+    return [
+        Turn(
+            key,
+            now,
+            tuple(told.get(key, ())),
+            tuple(fresh.get(key, ())),
+            covered,
+            due=True,
+            places=tuple(places.get(key, ())),
+        )
+        for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
+    ]

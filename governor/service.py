@@ -1,7 +1,7 @@
 """The gate itself: load what is known, decide, commit; nothing here talks to the outside."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -9,17 +9,17 @@ import msgspec
 from governor.codec.waiting import decode_body, encode_body
 from governor.core import model
 from governor.core.facts import apply_control, scope_of
-from governor.core.incoming import Incoming, Told
+from governor.core.incoming import Incoming
 from governor.core.policy import Policy
-from governor.core.record import is_final
 from governor.core.resolution import Resolution
 from governor.core.setting import Setting, Turn
 from governor.core.shared import Shared
-from governor.core.standing import ControlState, Scope, Standing, Waiting, name64
+from governor.core.standing import ControlState, Scope, Standing, Waiting
 from governor.core.together import take_turns
-from governor.core.turn import reconsider, sent
+from governor.core.turn import overtaken, reconsider, sent
+from governor.falling_due import EVERYONE, first_due
 from governor.households import Households, named
-from governor.judgement import Arrivals, Judgement, Tried
+from governor.judgement import Arrivals, Judgement, Tried, turns_of
 from governor.ledger.keys import Pseudonyms, Sealer
 from governor.ledger.protocol import Ledger, LedgerUnavailable
 
@@ -76,11 +76,10 @@ class Governor:
         if arrivals.controls:
             covered = await self._control(arrivals.controls)
             swept = [key async for page in self._ledger.waiting() for key in page]
-        turns = self._turns(arrivals, now, covered, swept)
+        turns = turns_of(arrivals, now, self._names, covered, swept)
         if hold or tried:
             turns = [replace(turn, hold=hold, tried=tried) for turn in turns]
-        for start in range(0, len(turns), _AT_ONCE):
-            await self._take(turns[start : start + _AT_ONCE], judgement)
+        await self._take_all(turns, judgement)
         return judgement
 
     async def wake(
@@ -88,34 +87,61 @@ class Governor:
     ) -> Judgement:
         """Judge about *limit* people with something due at *until* (ms) or before, as of then.
 
-        With *catch_up* each message is judged at its own time; *tried* is as for `judge`.
+        With *catch_up* each message is judged at its own time, and where the policy counts by
+        household none before another that is due earlier. *tried* is as for `judge`.
         """
+        if catch_up and self.policy.by_household:
+            return await self._wake_first(until, limit)
         keys = await self._ledger.claim(until, limit)
         judgement = Judgement(more=len(keys) >= limit)
         turn = Turn("", until, due=True, catch_up=catch_up, tried=tried)
         await self._take([replace(turn, key=key) for key in keys], judgement)
         return judgement
 
+    async def _wake_first(self, until: int, limit: int) -> Judgement:
+        """Catch up with what is due first, of so many that all of it is taken together."""
+        moment, keys = await first_due(self._ledger, until, limit)
+        judgement = Judgement(more=moment < until)
+        turn = Turn("", moment, due=True, catch_up=True)
+        await self._take_all([replace(turn, key=key) for key in keys], judgement)
+        return judgement
+
     async def replay(self, moments: Sequence[tuple[int, Arrivals]]) -> AsyncIterator[Judgement]:
         """Judge recorded *moments*, each a time (ms) and what came up then, in order of time.
 
-        Yields as many judgements as the busiest person has moments, or where the policy counts by
-        household as there are moments; each must be published and let go of before the next is
-        asked for. What falls due in between is judged at its time.
-        Controls are not taken here.
+        Each judgement must be published and let go of before the next is asked for: where people
+        are judged apart there are as many as the busiest has moments. What falls due in between
+        is judged at its time. Controls are not taken here.
         """
+        if self.policy.by_household:
+            async for judgement in self._replay_together(moments):
+                yield judgement
+            return
         waves: dict[int, list[Turn]] = defaultdict(list)
         taken: dict[str, int] = defaultdict(int)
-        for number, (at, arrivals) in enumerate(moments):
-            for turn in self._turns(arrivals, at, (), ()):
-                # Where one person's message takes another's slot, all go in order of time.
-                wave = number if self.policy.by_household else taken[turn.key]
+        for at, arrivals in moments:
+            for turn in turns_of(arrivals, at, self._names):
+                waves[taken[turn.key]].append(replace(turn, catch_up=True))
                 taken[turn.key] += 1
-                waves[wave].append(replace(turn, catch_up=True))
         for turns in waves.values():
             judgement = Judgement()
             await self._take(turns, judgement)
             yield judgement
+
+    async def _replay_together(
+        self, moments: Sequence[tuple[int, Arrivals]]
+    ) -> AsyncIterator[Judgement]:
+        """Judge moment by moment: one person's message takes another's slot.
+
+        So what waits is due before what arrives later, whoever it is for.
+        """
+        for at, arrivals in moments:
+            judgement = Judgement(more=True)
+            while judgement.more:
+                judgement = await self.wake(at - 1, catch_up=True)
+                yield judgement
+            due = await self._ledger.claim(at, EVERYONE)
+            yield await self.judge(replace(arrivals, due=due), at)
 
     async def published(self, resolutions: Iterable[Resolution]) -> list[Resolution]:
         """Let go of the waiting entries behind *resolutions*, which the broker has acknowledged.
@@ -128,15 +154,15 @@ class Governor:
         for resolution in resolutions:
             if resolution.was_waiting or resolution.waiting is not None:
                 mine[resolution.key].append(resolution)
-        overtaken: dict[str, list[Resolution]] = {}
+        late: dict[str, list[Resolution]] = {}
 
         def let_go(key: str, standing: Standing, *_: object) -> Standing:
-            overtaken[key] = list(_overtaken(standing, mine[key]))
+            late[key] = list(overtaken(standing, mine[key]))
             return sent(standing, mine[key])
 
         if mine:
             await self._rewrite(list(mine), let_go)
-        return [resolution for found in overtaken.values() for resolution in found]
+        return [resolution for found in late.values() for resolution in found]
 
     async def reconsider(self, resolutions: Sequence[Resolution], now: int) -> list[Resolution]:
         """Judge releases again that were committed long ago and never published.
@@ -172,31 +198,9 @@ class Governor:
                 return tuple({scope_of(control) for control in controls})
         raise LedgerUnavailable("the control state changes faster than it can be written")
 
-    def _turns(
-        self, arrivals: Arrivals, now: int, covered: tuple[Scope, ...], swept: Iterable[str]
-    ) -> list[Turn]:
-        told: dict[str, list[Told]] = defaultdict(list)
-        fresh: dict[str, list[Incoming]] = defaultdict(list)
-        places: dict[str, list[int]] = defaultdict(list)
-        for one in arrivals.told:
-            told[self._names.of_fact(one.fact)].append(one)
-        for place, incoming in enumerate(arrivals.fresh):
-            key = self._names.of(incoming.candidate.person)
-            fresh[key].append(incoming)
-            places[key].append(place)
-        # Whoever has a turn has what is due judged in it, before what is fresh takes its slot.
-        return [
-            Turn(
-                key,
-                now,
-                tuple(told.get(key, ())),
-                tuple(fresh.get(key, ())),
-                covered,
-                due=True,
-                places=tuple(places.get(key, ())),
-            )
-            for key in dict.fromkeys((*told, *arrivals.due, *swept, *fresh))
-        ]
+    async def _take_all(self, turns: Sequence[Turn], judgement: Judgement) -> None:
+        for start in range(0, len(turns), _AT_ONCE):
+            await self._take(turns[start : start + _AT_ONCE], judgement)
 
     async def _take(self, turns: Sequence[Turn], judgement: Judgement) -> None:
         """Take every turn and commit it, again for those that somebody else has overtaken.
@@ -288,12 +292,3 @@ def _changed(
     pairs: Iterable[tuple[str, Standing]], change: Change, control: ControlState, shared: Shared
 ) -> dict[str, tuple[Standing, Standing]]:
     return {key: (standing, change(key, standing, control, shared)) for key, standing in pairs}
-
-
-def _overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:
-    for one in published:
-        if one.waiting is not None:
-            message = name64(one.incoming.candidate.id)
-            waits = None if is_final(standing, message) else standing.waits(message)
-            if waits is None or waits.attempt != one.waiting.attempt:
-                yield replace(one, waiting=waits)

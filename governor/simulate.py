@@ -17,13 +17,13 @@ from governor.core.incoming import Incoming, Told
 from governor.core.instant import DAY, format_instant, parse_instant
 from governor.core.policy import Policy
 from governor.core.verdict import OUTCOME_NAMES, Outcome
+from governor.falling_due import EVERYONE
 from governor.ledger.keys import Pseudonyms
 from governor.ledger.memory import MemoryLedger
 from governor.service import Arrivals, Governor, Judgement
 
 _KINDS = frozenset(get_args(get_args(EventKind)[0])) | {"candidate", "control"}
 _PATIENCE = 7 * DAY
-_EVERYONE = 1_000_000_000
 
 Sink = Callable[[bytes], None]
 
@@ -149,7 +149,7 @@ class _Simulation:
         return last
 
     async def _judge(self, arrivals: Arrivals, at: int) -> None:
-        due = await self.ledger.claim(at, _EVERYONE)
+        due = await self.ledger.claim(at, EVERYONE)
         if due:
             arrivals = msgspec.structs.replace(arrivals, due=due)
         judgement = await self.governor.judge(arrivals, at)

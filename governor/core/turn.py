@@ -1,6 +1,6 @@
 """Take one person's turn: apply what is told, judge what waits, then judge what is new."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -11,7 +11,7 @@ from governor.core.setting import Setting, Taken, Turn
 from governor.core.standing import SENT, Standing, name64
 from governor.core.verdict import RELEASE
 
-__all__ = ["Setting", "Taken", "Turn", "reconsider", "sent", "take_turn"]
+__all__ = ["Setting", "Taken", "Turn", "overtaken", "reconsider", "sent", "take_turn"]
 
 replace = msgspec.structs.replace
 
@@ -45,6 +45,16 @@ def sent(standing: Standing, published: Iterable[Resolution]) -> Standing:
     if len(waiting) == len(standing.waiting) and tuple(waiting) == standing.waiting:
         return standing
     return replace(standing, version=standing.version + 1, waiting=tuple(waiting))
+
+
+def overtaken(standing: Standing, published: Iterable[Resolution]) -> Iterator[Resolution]:
+    """Yield those that say that a message waits which was judged since, with what waits by now."""
+    for one in published:
+        if one.waiting is not None:
+            message = name64(one.incoming.candidate.id)
+            waits = None if is_final(standing, message) else standing.waits(message)
+            if waits is None or waits.attempt != one.waiting.attempt:
+                yield replace(one, waiting=waits)
 
 
 def reconsider(

@@ -251,6 +251,10 @@ class Assignment:
         """Count what was handed out and is not acknowledged."""
         return sum(channel in (None, fetch.channel) for fetch in self._in_flight)
 
+    def steps(self) -> int:
+        """Count what was done of the fetches that are not acknowledged."""
+        return sum(fetch.steps for fetch in self._in_flight)
+
     def being_worked_on(self) -> bool:
         """Tell whether any fetch has begun and not ended."""
         return any(fetch.started for fetch in self._in_flight)

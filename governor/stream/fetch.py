@@ -67,10 +67,11 @@ class Fetch:
     """Records that are judged together and acknowledged with one call.
 
     `alive` turns False when a rebalance took any of its partitions: its work no longer counts,
-    another worker repeats it, so what has not begun must not begin.
+    another worker repeats it, so what has not begun must not begin. `steps` counts what was done
+    of the work: one that takes long is not taken for stuck while it gets on.
     """
 
-    __slots__ = ("alive", "channel", "records", "spans", "started")
+    __slots__ = ("alive", "channel", "records", "spans", "started", "steps")
 
     def __init__(self, channel: str, records: Sequence[Record], spans: Sequence[Span]) -> None:
         self.channel = channel
@@ -78,11 +79,16 @@ class Fetch:
         self.spans = spans
         self.alive = True
         self.started = False
+        self.steps = 0
 
     def start(self) -> bool:
         """Begin the work; False means that it must be dropped."""
         self.started = self.alive
         return self.alive
+
+    def step(self) -> None:
+        """Note that part of the work is done."""
+        self.steps += 1
 
     @property
     def partitions(self) -> frozenset[Partition]:

@@ -53,11 +53,13 @@ class Gate:
             return None
         return self._publisher.publish(judged, intake, alive, self._parts.tick())
 
-    async def wake(self, alive: Alive, *, catch_up: int | None = None) -> None:
+    async def wake(
+        self, alive: Alive, *, catch_up: int | None = None, step: Callable[[], object] = bool
+    ) -> None:
         """Judge everything that is due now; with *catch_up* (ms) what was by then, as of its time.
 
-        Without, it ends as soon as time or consents are doubted: what settles that may need the
-        lane that this keeps waiting.
+        Calls *step* whenever some of it is done. Without *catch_up* it ends as soon as time or
+        consents are doubted: what settles that may need the lane that this keeps waiting.
         """
 
         def going_on() -> bool:
@@ -78,6 +80,7 @@ class Gate:
                 if judgement is None:
                     return
                 await self._publisher.publish(judgement, Intake(), alive, self._parts.tick())
+                step()
                 more = judgement.more
 
     def read(self, records: Sequence[Record]) -> Intake:

@@ -145,14 +145,17 @@ def merge(kept: Mapping[Partition, Sequence[Placed]], holding: Iterable[Partitio
 class RecordOrder:
     """Replay: the records of all partitions, merged by their own time.
 
-    A moment is handed out whole, so that what is applied first at it also comes first.
+    A moment is handed out whole, so that what is applied first at it also comes first. Fetches of
+    up to *limit* records of a partition are handed out in pieces of *piece* records, or of one
+    moment, because what is not acknowledged is repeated after a crash.
     """
 
     channels = ("merged",)
 
-    def __init__(self, lanes: Mapping[str, Lane], limit: int) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], limit: int, piece: int) -> None:
         self._lanes = lanes
         self._limit = limit
+        self._piece = piece
         self._kept: dict[Partition, list[Placed]] = {}
         self._merged: deque[Placed] = deque()
 
@@ -179,7 +182,7 @@ class RecordOrder:
             await self._merge(desk)
         taken: list[Placed] = []
         while self._merged and (
-            len(taken) < self._limit or self._merged[0][0].at == taken[-1][0].at
+            len(taken) < self._piece or self._merged[0][0].at == taken[-1][0].at
         ):
             taken.append(self._merged.popleft())
         return [record for _, record in taken]

@@ -1,6 +1,6 @@
 """A replay: the gate on the records' own clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -18,7 +18,8 @@ class Replay:
     """Judges merged records, each at its own time, and in between what falls due.
 
     INVARIANT (simulated-is-real): one person's records, and what waits of that person, are judged
-    in the order and at the moments in which a simulation of the same records judges them.
+    in the order and at the moments in which a simulation of the same records judges them, and
+    where the policy counts by household so is everybody's.
     """
 
     def __init__(self, parts: Parts, gate: Gate) -> None:
@@ -36,22 +37,24 @@ class Replay:
         for has_controls, records in _runs(fetch.records):
             if has_controls:
                 at = records[0].timestamp
-                await self._gate.wake(alive, catch_up=at - 1)
+                await self._gate.wake(alive, catch_up=at - 1, step=fetch.step)
                 intake = self._gate.read(records)
                 arrivals = Arrivals(intake.told, intake.fresh, intake.controls)
                 judgement = await self._gate.retry(partial(self._control, arrivals, at), alive)
                 if judgement is not None:
                     await self._publisher.publish(judgement, intake, alive, self._parts.tick())
             else:
-                await self._replay(records, alive)
+                await self._replay(records, alive, fetch.step)
         last = fetch.records[-1].timestamp
-        await self._gate.wake(alive, catch_up=last - 1)
+        await self._gate.wake(alive, catch_up=last - 1, step=fetch.step)
         self._parts.metrics.record_clock_seconds.set(last / SECOND)
 
     async def _control(self, arrivals: Arrivals, at: int, _now: int, _tried: Tried) -> Judgement:
         return await self._governor.judge(arrivals, at)
 
-    async def _replay(self, records: Sequence[Record], alive: Alive) -> None:
+    async def _replay(
+        self, records: Sequence[Record], alive: Alive, step: Callable[[], None]
+    ) -> None:
         intakes = [
             (at, self._gate.read(list(group)))
             for at, group in groupby(records, key=lambda record: record.timestamp)
@@ -66,6 +69,9 @@ class Replay:
             try:
                 async for judgement in self._governor.replay(moments):
                     await self._publisher.publish(judgement, letters, alive, self._parts.tick())
+                    step()
+                    if not alive():
+                        return
             except LedgerUnavailable as error:
                 await self._publisher.wait_for_ledger(error)
             else:

@@ -26,6 +26,8 @@ class StreamSettings:
     record_clock: bool = False
     """Hand out all partitions merged by the records' time, for a replay."""
     max_records: int = 2000
+    merged_records: int = 500
+    """How many merged records are one fetch: a replay that is killed repeats so many or more."""
     in_flight: int = 3
     """How many fetches of a channel may be handed out and not acknowledged."""
     fetch_within: float = 0.5

@@ -257,8 +257,10 @@ class Consumer(driver.Consumer):
 
     @Service.task
     async def _watch_progress(self) -> None:
-        excused = self.transport.excused
-        await watch(self, self._new_watch(), lambda: self.applied, self._lag, excused)
+        def counted() -> tuple[int, int]:
+            return self.applied, self.assigned.steps()
+
+        await watch(self, self._new_watch(), counted, self._lag, self.transport.excused)
 
     @Service.task
     async def _watch_commits(self) -> None:
@@ -280,11 +282,8 @@ class Consumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001 - whatever it is, the broker gave no answer
             log.warning("the broker does not say where partitions end: %r", error)
             return None
-        return sum(
-            max(0, end - self.assigned[each].applied)
-            for each, end in ends.items()
-            if each in set(self.assigned)
-        )
+        owned = [each for each in self.assigned if each in ends]
+        return sum(max(0, ends[each] - self.assigned[each].applied) for each in owned)
 
 
 class Transport(driver.Transport):

@@ -41,12 +41,12 @@ class LagWatch:
     def __init__(self, idle: float, lagging: float) -> None:
         self._idle = idle
         self._lagging = lagging
-        self._applied = -1
+        self._applied: object = None
         self._moved_at: float | None = None
         self._lags_since: float | None = None
 
-    def idle(self, now: float, applied: int) -> bool:
-        """Tell whether nothing was applied for long enough to ask the broker for the lag."""
+    def idle(self, now: float, applied: object) -> bool:
+        """Tell whether *applied* has stood for long enough to ask the broker for the lag."""
         if applied != self._applied or self._moved_at is None:
             self._applied = applied
             self._moved_at = now
@@ -70,7 +70,7 @@ class LagWatch:
 async def watch(
     service: Any,
     watch: LagWatch,
-    counted: Callable[[], int],
+    counted: Callable[[], object],
     waiting: Callable[[], Awaitable[int | None]],
     excused: Callable[[], bool],
 ) -> None:

@@ -56,7 +56,7 @@ def make_app(
         raise StuckError("faust was installed without its compiled stream iterator")
     app = _new_app(settings)
     order = (
-        RecordOrder(settings.topics, settings.max_records)
+        RecordOrder(settings.topics, settings.max_records, settings.merged_records)
         if settings.record_clock
         else LaneOrder(settings.topics)
     )

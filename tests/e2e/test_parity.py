@@ -104,6 +104,26 @@ def test_what_is_due_at_the_moment_of_a_control_goes_before_what_is_fresh(
     assert released == {"m-1": "10:00", "m-2": "11:00", "m-3": "12:00"}
 
 
+def test_what_waits_of_one_of_a_household_goes_before_what_another_is_sent_later(
+    make_stage: MakeStage,
+) -> None:
+    home = {"id": "home", "per": ["household"], "limit": 1, "window": "24h", "at_cap": "suppress"}
+    at = [f"2026-05-05T{clock}:00Z" for clock in ("09:00", "10:00", "10:01", "10:10", "12:00")]
+    grants = [consent(person) | {"at": at[0]} for person in ("p-1", "p-2")]
+    asked = {
+        1: candidate("p-1", "m", created_at=at[1], not_before=at[2], household="h"),
+        3: candidate("p-2", "n", created_at=at[3], household="h"),
+    }
+    events = [
+        *({"at": at[0], "type": "consent", "data": grant} for grant in grants),
+        *({"at": at[n], "type": "candidate", "data": data} for n, data in asked.items()),
+        {"at": at[4], "type": "profile", "data": {"person": "bell", "at": at[4]}},
+    ]
+    lines = compare(make_stage(policy(caps=[home])), events, at[4])
+    finals = {line["message"]: (line["outcome"], line["decided_at"][11:16]) for line in lines}
+    assert finals == {"m": ("release", "10:01"), "n": ("suppress", "10:10")}
+
+
 def crowd(seed: int, count: int) -> tuple[dict[str, Any], list[Json]]:
     """A random policy, and the histories of many people under it at the same time."""
     first = Maker(seed, wide=False)

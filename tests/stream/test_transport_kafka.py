@@ -173,6 +173,15 @@ def test_a_worker_that_crashes_and_does_not_end_says_what_crashed_it(bench: Benc
     assert "did not stop within 1 s after ValueError('poison poison')" in last
 
 
+def test_a_worker_whose_fetch_takes_long_and_gets_on_goes_on(bench: Bench) -> None:
+    bench.send("candidates", values("offer", 10), partition=0)
+    bench.flush()
+    worker = bench.start(steps=80, settings={"idle_within": 2.0, "lag_within": 1.0})
+    bench.wait_for_all()
+    assert bench.end(worker) == 0
+    assert "no progress although" not in bench.log(0)
+
+
 def test_a_worker_that_is_given_no_partitions_in_time_ends_itself(bench: Bench) -> None:
     worker = bench.start(settings={"first_assignment_within": 0.1})
     assert worker.wait(60) != 0
@@ -193,6 +202,16 @@ def test_the_record_clock_merges_partitions_by_time(bench: Bench) -> None:
     applied = [value for line in bench.lines() for _, _, _, value in line["records"]]
     assert applied == sorted(bench.sent)
     assert bench.uncommitted() == {}
+
+
+def test_a_replay_hands_out_little_at_a_time(bench: Bench) -> None:
+    for number in range(2_000):
+        bench.send("candidates", [f"{number:05}"], timestamp=1_700_000_000_000 + number * 10)
+    bench.flush()
+    worker = bench.start(settings={"record_clock": True})
+    bench.wait_for_all()
+    assert bench.end(worker) == 0
+    assert max(len(line["records"]) for line in bench.lines()) == 500
 
 
 def test_a_log_of_which_retention_has_left_nothing_is_committed_as_read(bench: Bench) -> None:

@@ -316,7 +316,7 @@ def test_a_partition_with_more_to_come_holds_back_its_last_moment_and_what_is_be
 
 async def test_a_moment_is_handed_out_whole_however_large_it_is() -> None:
     assignment = owning(CONSENTS, OFFERS)
-    order = RecordOrder(LANES, limit=2)
+    order = RecordOrder(LANES, limit=2, piece=2)
     desk = Counter(assignment, {OFFERS: 20, CONSENTS: 20})
     offers, consents = timed(OFFERS, *[1] * 19, 2), timed(CONSENTS, *[1] * 19, 2)
     for known in range(0, 20, 5):
@@ -371,7 +371,7 @@ def test_the_merge_is_the_same_however_the_records_arrive(
 
 async def test_a_replay_asks_the_broker_whether_more_is_to_come() -> None:
     assignment = owning(CONSENTS, OFFERS)
-    order = RecordOrder(LANES, limit=10)
+    order = RecordOrder(LANES, limit=10, piece=10)
     offers = timed(OFFERS, 1, 2)
     admitted = assignment.admit(
         {OFFERS: offers}, {OFFERS: Seen(2, 2, 1), CONSENTS: Seen(0, 0, 1)}, 1
@@ -380,6 +380,22 @@ async def test_a_replay_asks_the_broker_whether_more_is_to_come() -> None:
     assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 1})) == []
     assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 0})) == offers
     assert await order.take("merged", Counter(assignment, {OFFERS: 2, CONSENTS: 0})) == []
+
+
+async def test_what_is_merged_is_handed_out_in_pieces_of_whole_moments() -> None:
+    assignment = owning(OFFERS)
+    order = RecordOrder(LANES, limit=100, piece=3)
+    desk = Counter(assignment, {OFFERS: 12})
+    offers = timed(OFFERS, 1, 2, 3, 4, 5, 6, 6, 6, 7, 8, 8, 9)
+    order.add("merged", assignment.admit({OFFERS: offers}, {OFFERS: Seen(12, 12, 1)}, 1))
+    taken = [await order.take("merged", desk) for _ in range(5)]
+    assert [[one.timestamp for one in piece] for piece in taken] == [
+        [1, 2, 3],
+        [4, 5, 6, 6, 6],
+        [7, 8, 8],
+        [9],
+        [],
+    ]
 
 
 # --- watchdogs
@@ -403,6 +419,22 @@ def test_neither_an_empty_topic_nor_a_broker_that_is_away_is_a_stall(lag: int | 
     assert not watch.stuck(25, lag=3)
     assert not watch.stuck(34, lag=lag)
     assert not watch.stuck(40, lag=3)
+
+
+def test_what_gets_on_within_a_fetch_does_not_stand_still() -> None:
+    assignment, watch = owning(OFFERS), LagWatch(idle=20, lagging=10)
+    assignment.admit({OFFERS: written(OFFERS, 0, 1)}, {}, 101.0)
+    fetch = assignment.hand_out("merged", written(OFFERS, 0, 1))
+    applied = 0
+    assert not watch.idle(0, (applied, assignment.steps()))
+    fetch.step()
+    assert not watch.idle(25, (applied, assignment.steps()))
+    fetch.step()
+    assert not watch.idle(44, (applied, assignment.steps()))
+    assignment.acknowledge(fetch)
+    applied = 2
+    assert not watch.idle(63, (applied, assignment.steps()))
+    assert watch.idle(83, (applied, assignment.steps()))
 
 
 def test_a_worker_that_holds_on_purpose_is_not_stuck() -> None:

@@ -34,6 +34,7 @@ class Journal:
         self._publishing: float = given.get("publishing", 0.0)
         self._hold: str | None = given.get("hold")
         self._linger: bool = given.get("linger", False)
+        self._steps: int = given.get("steps", 0)
 
     async def handle(self, fetch: Fetch) -> Awaitable[None] | None:
         began = time.time()
@@ -43,6 +44,9 @@ class Journal:
             raise ValueError(message)
         if fetch.channel == self._hold:
             await asyncio.Event().wait()
+        for _ in range(self._steps):
+            await asyncio.sleep(0.1)
+            fetch.step()
         await asyncio.sleep(self._delay)
         rest = self._write(fetch, began, values)
         if self._publishing:
