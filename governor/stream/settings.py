@@ -34,6 +34,7 @@ class StreamSettings:
     session_timeout: float = 10.0
     commit_interval: float = 1.0
     commit_every: int = 5000
+    """After how many records the next commit begins at the latest; in a replay after each fetch."""
     revoke_within: float = 5.0
     """How long a rebalance waits for what is being worked on, and then for its commit."""
     drain_within: float = 10.0

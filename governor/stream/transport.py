@@ -160,7 +160,7 @@ class Consumer(driver.Consumer):
         if counted:
             self.applied += len(fetch.records)
             self._since_commit += len(fetch.records)
-            if self._since_commit >= self.settings.commit_every:
+            if self.settings.record_clock or self._since_commit >= self.settings.commit_every:
                 self._since_commit = 0
                 self.add_future(self.commit())
         self._changed.tell()

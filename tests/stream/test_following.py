@@ -11,7 +11,7 @@ import pytest
 
 from governor.config import topics
 from governor.stream.assignment import Seen
-from governor.stream.fetch import Partition
+from governor.stream.fetch import Fetch, Partition
 from governor.stream.following import Following
 from governor.stream.intake import LANES
 from governor.stream.settings import StreamSettings
@@ -25,13 +25,13 @@ OTHERS = Partition(topics.CONSENTS, 1)
 class Group:
     """A consumer in its group, whose rebalances the test makes step by step."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
         async def nobody(*_: Any) -> None:
             """Stand for Faust, which is told of every rebalance and has no part in this."""
 
         monkeypatch.setattr(Consumer.__base__, "on_partitions_revoked", nobody)
         monkeypatch.setattr(Consumer.__base__, "on_partitions_assigned", nobody)
-        settings = StreamSettings(brokers="x:1", group="g", topics=LANES, data=folder)
+        settings = StreamSettings(brokers="x:1", group="g", topics=LANES, data=folder, **more)
         app = make_app(settings, lambda _fetch: asyncio.sleep(0))
         self.consumer = consumer_of(app)
         self.committed: dict[Partition, int | None] = {CONSENTS: 0}
@@ -125,3 +125,16 @@ async def test_fail_closed_what_others_have_not_read_is_late_from_the_first_look
         group.read_to_the_end()
         await group.following.look_at_others()
         assert (group.following.late() is not None) is late
+
+
+@pytest.mark.parametrize("replay", [False, True])
+async def test_a_replay_commits_each_fetch_for_what_is_repeated_lies_in_its_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, replay: bool
+) -> None:
+    group = Group(tmp_path, monkeypatch, record_clock=replay)
+    begun: list[Any] = []
+    monkeypatch.setattr(group.consumer, "commit", lambda: None)
+    monkeypatch.setattr(group.consumer, "add_future", begun.append)
+    monkeypatch.setattr(group.consumer.assigned, "acknowledge", lambda _fetch: True)
+    group.consumer.acknowledge(Fetch("merged", [], []))
+    assert len(begun) == replay
