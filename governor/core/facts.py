@@ -121,12 +121,12 @@ def cancelled(
     """Return the standing with a *cancellation* in it that came at *at* (ms).
 
     One of a campaign takes back what waits and had come by *came_by* (ms). It is kept that it was
-    told: once more, it would take back what has come since.
+    told: that record read once more would take back what has come since.
     """
     if cancellation.message is not None:
         return _with_mark(standing, cancellation.message, cancellation.at)
     campaign = name64(cancellation.campaign or "")
-    told = f"{cancellation.id} {cancellation.campaign} {cancellation.at}"
+    told = f"{cancellation.id} {cancellation.campaign} {at}"
     marked = _with_mark(standing, told, at)
     if marked is standing:
         return standing
@@ -174,9 +174,9 @@ def _feedback(
     waits = standing.waits(message)
     # What gathers is not judged yet, so what is said of it counts as of one never seen.
     waited = entry is None and waits is not None and waits.attempt > 0
-    told = f"{_named(feedback)} {feedback.at}"
+    told = f"{_named(feedback)} {at}"
     if waited or (entry is None and standing.suppressed(message)) or _has_mark(standing, told):
-        # Told once more when the message is released, it would give its slot back.
+        # That record read once more when the message is released would give its slot back.
         kept = _with_mark(standing, told, at) if waited and settles else standing
         return Applied(kept, wakes=False, note="not_released")
     heard = _with_heard(standing, Heard(feedback.kind, feedback.channel, feedback.at))

@@ -14,6 +14,7 @@ from governor.core.consents import last_pause, objects, said, speaking_of, with_
 from governor.core.facts import apply
 from governor.core.incoming import Told
 from governor.core.standing import SENT, Consent, Profile, name64
+from governor.core.turn import Turn
 from tests.core.story import PERSON, Story, at, written
 from tests.service.arriving import CAP, NIGHTS
 
@@ -167,27 +168,31 @@ def test_a_cancellation_is_remembered_once() -> None:
     assert person.standing.version == 1
 
 
+def spring_cancelled(person: Story, when: str) -> Told:
+    data = {"id": "x", "person": PERSON, "campaign": "spring", "at": written("02:10")}
+    told = decode_event("cancellation", data, at(when), person.policy)
+    assert isinstance(told, Told)
+    return told
+
+
 def test_a_cancelled_campaign_told_once_more_leaves_alone_what_has_come_since() -> None:
     person = willing(quiet_hours=[NIGHTS])
     person.candidate("02:00", "a", campaign="spring")
-    event = ("cancellation", {"id": "x", "person": PERSON, "campaign": "spring"})
-    event[1]["at"] = written("02:10")
-    assert person.happens("02:10", event) == ["a suppress cancelled"]
+    told = spring_cancelled(person, "02:10")
+    assert person.take(Turn(PERSON, at("02:10"), (told,))) == ["a suppress cancelled"]
     person.candidate("02:20", "b", campaign="spring")
-    assert person.happens("02:30", event) == []
+    assert person.take(Turn(PERSON, at("02:30"), (told,))) == []
     assert person.run("06:00") == ["b release"]
 
 
 def test_a_cancelled_campaign_is_remembered_though_nothing_of_it_waited() -> None:
     person = willing(quiet_hours=[NIGHTS])
-    first, second = (
-        ("cancellation", {"id": id, "person": PERSON, "campaign": "spring", "at": written("02:10")})
-        for id in ("x", "y")
-    )
-    assert person.happens("02:10", first) == []
+    told = spring_cancelled(person, "02:10")
+    assert person.take(Turn(PERSON, at("02:10"), (told,))) == []
     person.candidate("02:20", "b", campaign="spring")
-    assert person.happens("02:30", first) == []
-    assert person.happens("02:40", second) == ["b suppress cancelled"]
+    assert person.take(Turn(PERSON, at("02:30"), (told,))) == []
+    again = spring_cancelled(person, "02:40")
+    assert person.take(Turn(PERSON, at("02:40"), (again,))) == ["b suppress cancelled"]
 
 
 @pytest.mark.parametrize("kind", ["bounced", "failed"])
@@ -204,8 +209,7 @@ def test_never_above_a_cap_what_was_told_before_a_release_gives_no_slot_back_tol
     applied = apply(person.policy, person.standing, told, str)
     assert applied.note == "not_released"
     assert [one.settled for one in applied.standing.log] == [SENT]
-    later = ("feedback", {**data, "id": "g"})
-    person.happens("10:10", later)
+    person.happens("10:10", ("feedback", data))
     assert person.notes[-1] == "refunded"
 
 
